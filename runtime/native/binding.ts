@@ -1,0 +1,125 @@
+/** The contract with the native addon, and the only place that opens it. */
+import { fail } from "../base/errors.ts";
+
+/** A program to start with vfork semantics; nothing of the caller's leaks but what is listed here. */
+export interface SpawnOptions {
+  /** Absolute path of the executable, or an fd (a sealed memfd) to execveat. */
+  readonly file: string | number;
+  readonly argv: readonly string[];
+  /** `NAME=value` entries; the caller's own environment is not passed. */
+  readonly env: readonly string[];
+  /** Fds which become 0, 1 and 2. Duplicates and self-references are fine; -1 means /dev/null. */
+  readonly stdio: readonly [number, number, number];
+  /** Fds that stay open in the child, under the same numbers. */
+  readonly keepFds: readonly number[];
+  /** CLONE_NEW* bits; CLONE_VM|CLONE_VFORK|CLONE_PIDFD and SIGCHLD are added. */
+  readonly cloneFlags: number;
+  /** Directory fd of a v2 cgroup for CLONE_INTO_CGROUP, or -1. */
+  readonly cgroupFd: number;
+  /** Working directory, or undefined to keep the caller's. */
+  readonly cwd?: string;
+  /** Start the child in a new session (setsid). */
+  readonly newSession?: boolean;
+}
+
+export interface ReceivedMessage {
+  /** Undefined when the peer has closed its end. */
+  readonly data: Uint8Array | undefined;
+  readonly fds: readonly number[];
+}
+
+/** What a foreground container or exec needs from its supervisor. */
+export interface ForegroundOptions {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** Master side of the container's terminal, or -1 when it shares the caller's stdio. */
+  readonly masterFd: number;
+}
+
+export interface FileSystemStats {
+  /** f_type as in statfs(2). */
+  readonly type: number;
+}
+
+/**
+ * The native half, called by the parent only. Every function throws errors shaped like Node's system
+ * errors ({code: "EPERM", errno: -1, syscall: "mount"}). Fds are plain numbers, opened close-on-exec;
+ * whoever receives one from here closes it.
+ */
+export interface NativeBinding {
+  /** The plan ABI the addon was built with; has to equal PLAN_ABI. */
+  readonly abi: number;
+  /** Copies a file into a sealed (SHRINK|GROW|WRITE|SEAL), close-on-exec memfd. */
+  sealedCopy(path: string): number;
+  /** A sealed memfd that holds these bytes, read offset 0. */
+  sealedMemory(name: string, data: Uint8Array): number;
+  /** Starts a program; throws the exec's own errno (syscall "execve") when it cannot be executed. */
+  spawn(options: SpawnOptions): { readonly pid: number; readonly pidfd: number };
+  /** A SOCK_SEQPACKET pair. */
+  socketPair(): [number, number];
+  /** A pipe [read, write], close-on-exec. */
+  pipe(): [number, number];
+  /** Binds and listens on a SOCK_SEQPACKET unix socket `name` in directory `dirFd` (no 108-byte limit). */
+  listenAt(dirFd: number, name: string): number;
+  /** Connects to such a socket. */
+  connectAt(dirFd: number, name: string): number;
+  /** Connects a SOCK_STREAM socket to a path (console socket, pidfd socket). */
+  connectStream(path: string): number;
+  /** sendmsg with SCM_RIGHTS; MSG_NOSIGNAL; retries EINTR, blocks when full. */
+  send(fd: number, data: Uint8Array, fds: readonly number[]): void;
+  /** recvmsg, MSG_CMSG_CLOEXEC, non-blocking: throws EAGAIN when nothing is there. Max 64 KiB and 8 fds. */
+  receive(fd: number): ReceivedMessage;
+  /** poll(2) for POLLIN, blocking; timeout in ms, -1 for none. Returns the fds with any revents. */
+  poll(fds: readonly number[], timeoutMs: number): number[];
+  openPidfd(pid: number): number;
+  signalPidfd(pidfd: number, signal: number): void;
+  /** kill(2). */
+  kill(pid: number, signal: number): void;
+  /** waitpid of an own child: wait status as `128+signal` or exit code; undefined with noHang when it lives on. */
+  waitPid(pid: number, noHang: boolean): number | undefined;
+  setSubreaper(on: boolean): void;
+  /** Is this fd open? (fcntl F_GETFD) */
+  isOpen(fd: number): boolean;
+  /** statfs(2) of a path, for file system magic numbers. */
+  statfs(path: string): FileSystemStats;
+  /** umount2(2). */
+  unmount(path: string, flags: number): void;
+  /** eventfd(2) registered on a v1 cgroup event (memory.oom_control): returns the eventfd. */
+  cgroupEvent(cgroupDir: string, file: string): number;
+  /** inotify_init + IN_MODIFY watch on a file: returns the inotify fd. */
+  watchFile(path: string): number;
+  /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program, attaches it to the cgroup dir fd (ALLOW_MULTI) and detaches all others. */
+  setDeviceProgram(cgroupFd: number, program: Uint8Array): void;
+  /**
+   * Runs the terminal and signal loop of a foreground process until it exits and its output is drained: raw mode,
+   * window size, stdin/stdout copying, forwarding of signals, job control; the caller's terminal is restored
+   * whatever happens. Returns the exit status (128+signal).
+   */
+  foreground(options: ForegroundOptions): number;
+}
+
+let loaded: NativeBinding | undefined;
+
+/** Directory that holds the addon and init: `../libexec/tsrunc` beside the executable, or TSRUNC_LIBEXEC for tests on node. */
+export function libexecDir(): string {
+  const override = process.env["TSRUNC_LIBEXEC"];
+  if (override !== undefined && process.versions["bun"] === undefined) return override;
+  const executable = process.execPath;
+  const bin = executable.slice(0, executable.lastIndexOf("/"));
+  return `${bin.slice(0, bin.lastIndexOf("/"))}/libexec/tsrunc`;
+}
+
+/** Opens the addon on first use (dlopen costs 0.3 ms, `state` does not need it). */
+export function loadNative(expectedAbi: number): NativeBinding {
+  if (loaded !== undefined) return loaded;
+  const module = { exports: {} as NativeBinding };
+  const path = `${libexecDir()}/tsrunc.node`;
+  process.dlopen(module, path);
+  if (module.exports.abi !== expectedAbi) {
+    throw fail("Internal", `addon ${path} speaks plan abi ${module.exports.abi}, not ${expectedAbi}`, {
+      hint: "reinstall tsrunc: executable and libexec come from different builds",
+    });
+  }
+  loaded = module.exports;
+  return loaded;
+}
