@@ -1,0 +1,115 @@
+/* Copies a directory tree into a new tmpfs (the tmpcopyup mount option). */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "init.h"
+#include "sys.h"
+
+#define MAX_DEPTH 128
+
+static int copy_directory(struct init *c, int from, int to, int depth);
+
+static int copy_file(struct init *c, int from, int to, const char *name, const struct stat *st) {
+    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (in < 0)
+        return failed(c, "open");
+    int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int result = out < 0 ? failed(c, "create") : 0;
+    while (result == 0) {
+        ssize_t sent = sendfile(out, in, NULL, 1 << 20);
+        if (sent < 0)
+            result = failed(c, "sendfile");
+        if (sent <= 0)
+            break;
+    }
+    if (result == 0 && (fchown(out, st->st_uid, st->st_gid) != 0 ||
+                        fchmod(out, st->st_mode & 07777) != 0))
+        result = failed(c, "fchown");
+    close(in);
+    if (out >= 0)
+        close(out);
+    return result;
+}
+
+static int copy_link(struct init *c, int from, int to, const char *name, const struct stat *st) {
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(from, name, target, sizeof target - 1);
+    if (length < 0)
+        return failed(c, "readlinkat");
+    target[length] = 0;
+    if (symlinkat(target, to, name) != 0)
+        return failed(c, "symlinkat");
+    return fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) == 0
+               ? 0
+               : failed(c, "fchownat");
+}
+
+static int copy_subdirectory(struct init *c, int from, int to, const char *name,
+                             const struct stat *st, int depth) {
+    if (mkdirat(to, name, 0700) != 0)
+        return failed(c, "mkdirat");
+    int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int result = in < 0 || out < 0 ? failed(c, "open") : copy_directory(c, in, out, depth + 1);
+    if (result == 0 && (fchown(out, st->st_uid, st->st_gid) != 0 ||
+                        fchmod(out, st->st_mode & 07777) != 0))
+        result = failed(c, "fchown");
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    return result;
+}
+
+static int copy_entry(struct init *c, int from, int to, const char *name, int depth) {
+    struct stat st;
+    if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return failed(c, "fstatat");
+    int result;
+    if (S_ISDIR(st.st_mode))
+        result = copy_subdirectory(c, from, to, name, &st, depth);
+    else if (S_ISREG(st.st_mode))
+        result = copy_file(c, from, to, name, &st);
+    else if (S_ISLNK(st.st_mode))
+        result = copy_link(c, from, to, name, &st);
+    else
+        result = mknodat(to, name, st.st_mode, st.st_rdev) == 0 ? 0 : failed(c, "mknodat");
+    if (result < 0 && c->detail[0] == 0)
+        set_detail(c, "copying ", name);
+    return result;
+}
+
+static int copy_directory(struct init *c, int from, int to, int depth) {
+    if (depth > MAX_DEPTH)
+        return refused(c, "copy", ELOOP);
+    int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = again < 0 ? NULL : fdopendir(again);
+    if (dir == NULL) {
+        int result = failed(c, "fdopendir");
+        if (again >= 0)
+            close(again);
+        return result;
+    }
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = copy_entry(c, from, to, entry->d_name, depth);
+    }
+    closedir(dir);
+    return result;
+}
+
+int copy_tree(struct init *c, int from, int to) {
+    struct stat st;
+    int result = copy_directory(c, from, to, 0);
+    if (result < 0)
+        return result;
+    if (fstat(from, &st) != 0 || fchown(to, st.st_uid, st.st_gid) != 0 ||
+        fchmod(to, st.st_mode & 07777) != 0)
+        return failed(c, "fchown");
+    return 0;
+}

@@ -1,0 +1,141 @@
+/* Operations on the process itself that are not about privileges. */
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/stat.h>
+
+#include "init.h"
+#include "sys.h"
+
+int op_fix_stdio(struct init *c, const struct tsr_args_fix_stdio *a) {
+    struct stat st;
+    for (int fd = 0; fd < 3; fd++) {
+        if (fstat(fd, &st) != 0) {
+            if (errno == EBADF)
+                continue;
+            return failed(c, "fstat");
+        }
+        /* the host's /dev/null is everybody's */
+        if ((S_ISCHR(st.st_mode) && st.st_rdev == 0x103) || st.st_uid == a->uid)
+            continue;
+        /* refused where the owner has no id in the user namespace, or on a read-only file system */
+        if (fchown(fd, a->uid, (gid_t)-1) != 0 && errno != EINVAL && errno != EPERM &&
+            errno != EROFS && errno != ENOSYS)
+            return failed(c, "fchown");
+    }
+    return 0;
+}
+
+int op_join_keyring(struct init *c, const struct tsr_args_join_keyring *a) {
+    long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, a->name);
+    if (ring < 0)
+        return errno == ENOSYS ? 0 : failed(c, "keyctl");
+    if (!a->create)
+        return 0;
+    char text[512];
+    long length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, text, sizeof text - 1);
+    if (length < 0)
+        return failed(c, "keyctl");
+    text[length < (long)sizeof text ? length : (long)sizeof text - 1] = 0;
+    unsigned permissions = 0;
+    /* type;uid;gid;perm;name: others of the same uid get search, so that exec can join */
+    if (sscanf(text, "%*[^;];%*d;%*d;%x;", &permissions) != 1)
+        return refused(c, "keyctl", EPROTO);
+    return syscall(SYS_keyctl, KEYCTL_SETPERM, ring, permissions | 0x080000) == 0
+               ? 0
+               : failed(c, "keyctl");
+}
+
+int op_personality(struct init *c, const struct tsr_args_personality *a) {
+    return personality((unsigned long)a->value) >= 0 ? 0 : failed(c, "personality");
+}
+
+int op_scheduler(struct init *c, const struct tsr_args_scheduler *a) {
+    return syscall(SYS_sched_setattr, 0, a->attributes.data, 0) == 0
+               ? 0
+               : failed(c, "sched_setattr");
+}
+
+int op_io_priority(struct init *c, const struct tsr_args_io_priority *a) {
+    return syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)a->value) == 0
+               ? 0
+               : failed(c, "ioprio_set");
+}
+
+int op_affinity(struct init *c, const struct tsr_args_affinity *a) {
+    if (syscall(SYS_sched_setaffinity, 0, (size_t)a->mask.len, a->mask.data) == 0 || a->optional)
+        return 0;
+    return failed(c, "sched_setaffinity");
+}
+
+int op_umask(struct init *c, const struct tsr_args_umask *a) {
+    (void)c;
+    umask((mode_t)a->mask);
+    return 0;
+}
+
+/* One line of passwd(5): is it the uid's, and where does its home start? */
+static bool home_in_line(const char *line, uint32_t uid, char *home, size_t size) {
+    const char *field = line;
+    const char *fields[7];
+    for (int i = 0; i < 7; i++) {
+        fields[i] = field;
+        field = strchr(field, ':');
+        if (field == NULL && i < 5)
+            return false;
+        if (field != NULL)
+            field++;
+    }
+    char *end;
+    unsigned long number = strtoul(fields[2], &end, 10);
+    if (end == fields[2] || *end != ':' || number != uid)
+        return false;
+    size_t length = strcspn(fields[5], ":\n");
+    if (length == 0 || length >= size)
+        return false;
+    memcpy(home, fields[5], length);
+    home[length] = 0;
+    return true;
+}
+
+int op_find_home(struct init *c, const struct tsr_args_find_home *a) {
+    char line[4096];
+    char *home = c->home + 5;
+    memcpy(c->home, "HOME=/", 7);
+    int fd = open_in_root(c, "/etc/passwd", O_RDONLY | O_NONBLOCK, false);
+    if (fd < 0)
+        return 0;
+    FILE *file = fdopen(fd, "re");
+    if (file == NULL) {
+        close(fd);
+        return 0;
+    }
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (home_in_line(line, a->uid, home, sizeof c->home - 5))
+            break;
+    }
+    fclose(file);
+    return 0;
+}
+
+int op_change_directory(struct init *c, const struct tsr_args_change_directory *a) {
+    char where[PATH_MAX];
+    if (chdir(a->path) != 0) {
+        /* the user may be allowed what root is not (NFS, FUSE): tried again as the user */
+        if (!a->last && (errno == EACCES || errno == EPERM))
+            return 0;
+        return failed(c, "chdir");
+    }
+    /* outside our root the kernel says `(unreachable)...`: a leaked host directory (CVE-2024-21626) */
+    if (syscall(SYS_getcwd, where, sizeof where) < 0)
+        return failed(c, "getcwd");
+    if (where[0] != '/') {
+        set_detail(c, "current working directory is outside of the container's root", NULL);
+        return refused(c, "chdir", ENOENT);
+    }
+    return 0;
+}

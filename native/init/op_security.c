@@ -1,0 +1,90 @@
+/* Operations that take privileges away. */
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "init.h"
+#include "sys.h"
+
+int op_set_ids(struct init *c, const struct tsr_args_set_ids *a) {
+    if (a->groups.len % 4 != 0)
+        return refused(c, "setgroups", EINVAL);
+    /* raw calls: libc's would signal threads that we do not have */
+    if (a->set_groups &&
+        syscall(SYS_setgroups, (size_t)(a->groups.len / 4), a->groups.data) != 0)
+        return failed(c, "setgroups");
+    if (syscall(SYS_setresgid, a->gid, a->gid, a->gid) != 0)
+        return failed(c, "setresgid");
+    if (syscall(SYS_setresuid, a->uid, a->uid, a->uid) != 0)
+        return failed(c, "setresuid");
+    return 0;
+}
+
+int op_keep_capabilities(struct init *c, const struct tsr_args_keep_capabilities *a) {
+    (void)a;
+    return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 ? 0 : failed(c, "prctl PR_SET_KEEPCAPS");
+}
+
+int op_drop_bounding(struct init *c, const struct tsr_args_drop_bounding *a) {
+    for (unsigned long cap = 0; cap < 64; cap++) {
+        if (a->keep >> cap & 1)
+            continue;
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+            continue;
+        /* EINVAL: the kernel knows no further capabilities */
+        return errno == EINVAL ? 0 : failed(c, "prctl PR_CAPBSET_DROP");
+    }
+    return 0;
+}
+
+int op_set_capabilities(struct init *c, const struct tsr_args_set_capabilities *a) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    for (int i = 0; i < 2; i++) {
+        data[i].effective = (uint32_t)(a->effective >> (32 * i));
+        data[i].permitted = (uint32_t)(a->permitted >> (32 * i));
+        data[i].inheritable = (uint32_t)(a->inheritable >> (32 * i));
+    }
+    if (syscall(SYS_capset, &header, data) != 0)
+        return failed(c, "capset");
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    for (unsigned long cap = 0; cap < 64; cap++) {
+        if (!(a->ambient >> cap & 1))
+            continue;
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) != 0) {
+            /* not in permitted and inheritable: as other runtimes, warn and go on */
+            static const char text[] = "ambient capability cannot be raised: it is not both "
+                                       "permitted and inheritable";
+            send_message(c, MESSAGE_WARNING, errno, (uint32_t)cap, text, sizeof text - 1, -1);
+        }
+    }
+    return 0;
+}
+
+int op_no_new_privileges(struct init *c, const struct tsr_args_no_new_privileges *a) {
+    (void)a;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : failed(c, "prctl PR_SET_NO_NEW_PRIVS");
+}
+
+int op_seccomp(struct init *c, const struct tsr_args_seccomp *a) {
+    struct sock_fprog program = {
+        .len = (unsigned short)(a->filter.len / sizeof(struct sock_filter)),
+        .filter = (struct sock_filter *)a->filter.data,
+    };
+    if (a->filter.len % sizeof(struct sock_filter) != 0 ||
+        a->filter.len / sizeof(struct sock_filter) > 0xffff)
+        return refused(c, "seccomp", E2BIG);
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned long)a->flags, &program);
+    if (fd < 0)
+        return failed(c, "seccomp");
+    if (a->notify) {
+        bool sent = send_message(c, MESSAGE_NOTIFY, 0, 0, NULL, 0, (int)fd);
+        close((int)fd);
+        if (!sent || !receive_answer(c))
+            return refused(c, "hand over seccomp listener", EPIPE);
+    }
+    return 0;
+}
