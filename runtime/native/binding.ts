@@ -10,7 +10,7 @@ export interface SpawnOptions {
   readonly env: readonly string[];
   /** Fds which become 0, 1 and 2. Duplicates and self-references are fine; -1 means /dev/null. */
   readonly stdio: readonly [number, number, number];
-  /** Fds that stay open in the child, under the same numbers. */
+  /** Fds above 2 that stay open in the child, under the same numbers. */
   readonly keepFds: readonly number[];
   /** CLONE_NEW* bits; CLONE_VM|CLONE_VFORK|CLONE_PIDFD and SIGCHLD are added. */
   readonly cloneFlags: number;
@@ -26,6 +26,11 @@ export interface ReceivedMessage {
   /** Undefined when the peer has closed its end. */
   readonly data: Uint8Array | undefined;
   readonly fds: readonly number[];
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** What a foreground container or exec needs from its supervisor. */
@@ -51,23 +56,32 @@ export interface NativeBinding {
   readonly abi: number;
   /** Copies a file into a sealed (SHRINK|GROW|WRITE|SEAL), close-on-exec memfd. */
   sealedCopy(path: string): number;
-  /** A sealed memfd that holds these bytes, read offset 0. */
+  /** A sealed memfd that holds these bytes, read offset 0; data, not a program: it cannot be executed. */
   sealedMemory(name: string, data: Uint8Array): number;
-  /** Starts a program; throws the exec's own errno (syscall "execve") when it cannot be executed. */
+  /**
+   * Starts a program with default signal dispositions and an empty mask, and returns once it has been executed;
+   * throws the exec's own errno (syscall "execve") when it cannot be. The caller closes pidfd and reaps pid.
+   */
   spawn(options: SpawnOptions): { readonly pid: number; readonly pidfd: number };
   /** A SOCK_SEQPACKET pair. */
   socketPair(): [number, number];
   /** A pipe [read, write], close-on-exec. */
   pipe(): [number, number];
-  /** Binds and listens on a SOCK_SEQPACKET unix socket `name` in directory `dirFd` (no 108-byte limit). */
+  /**
+   * Binds (mode 0600) and listens on a SOCK_SEQPACKET unix socket `name`, up to 80 bytes, in directory `dirFd`,
+   * whose own path may have any length.
+   */
   listenAt(dirFd: number, name: string): number;
-  /** Connects to such a socket. */
+  /** Connects to such a socket; refuses a symbolic link (ELOOP). */
   connectAt(dirFd: number, name: string): number;
   /** Connects a SOCK_STREAM socket to a path (console socket, pidfd socket). */
   connectStream(path: string): number;
-  /** sendmsg with SCM_RIGHTS; MSG_NOSIGNAL; retries EINTR, blocks when full. */
+  /** sendmsg with SCM_RIGHTS (8 fds at most); MSG_NOSIGNAL; retries EINTR, blocks when full; EINVAL for no bytes. */
   send(fd: number, data: Uint8Array, fds: readonly number[]): void;
-  /** recvmsg, MSG_CMSG_CLOEXEC, non-blocking: throws EAGAIN when nothing is there. Max 64 KiB and 8 fds. */
+  /**
+   * recvmsg, MSG_CMSG_CLOEXEC, non-blocking: throws EAGAIN when nothing is there, EMSGSIZE for more than 64 KiB or
+   * 8 fds. What a peer sent before it closed is still received.
+   */
   receive(fd: number): ReceivedMessage;
   /** poll(2) for POLLIN, blocking; timeout in ms, -1 for none. Returns the fds with any revents. */
   poll(fds: readonly number[], timeoutMs: number): number[];
@@ -84,12 +98,17 @@ export interface NativeBinding {
   statfs(path: string): FileSystemStats;
   /** umount2(2). */
   unmount(path: string, flags: number): void;
-  /** eventfd(2) registered on a v1 cgroup event (memory.oom_control): returns the eventfd. */
+  /** eventfd(2) registered on a v1 cgroup event (memory.oom_control): returns the eventfd, non-blocking. */
   cgroupEvent(cgroupDir: string, file: string): number;
-  /** inotify_init + IN_MODIFY watch on a file: returns the inotify fd. */
+  /** inotify_init + IN_MODIFY watch on a file: returns the inotify fd, non-blocking. */
   watchFile(path: string): number;
   /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program, attaches it to the cgroup dir fd (ALLOW_MULTI) and detaches all others. */
   setDeviceProgram(cgroupFd: number, program: Uint8Array): void;
+  isTerminal(fd: number): boolean;
+  /** TIOCGWINSZ; throws ENOTTY when the fd is no terminal. */
+  terminalSize(fd: number): TerminalSize;
+  /** TIOCSWINSZ. */
+  setTerminalSize(fd: number, rows: number, columns: number): void;
   /**
    * Runs the terminal and signal loop of a foreground process until it exits and its output is drained: raw mode,
    * window size, stdin/stdout copying, forwarding of signals, job control; the caller's terminal is restored

@@ -1,0 +1,13 @@
+// The groups of functions that make up the module; the contract is runtime/native/binding.ts.
+#pragma once
+
+#include <napi.h>
+
+namespace tsr {
+
+void ExportProcess(Napi::Env env, Napi::Object exports);
+void ExportSockets(Napi::Env env, Napi::Object exports);
+void ExportFiles(Napi::Env env, Napi::Object exports);
+void ExportTerminal(Napi::Env env, Napi::Object exports);
+
+} // namespace tsr

@@ -1,0 +1,226 @@
+// spawn, pidfds, signals and waiting.
+#include <napi.h>
+
+#include <signal.h>
+
+#include "arguments.h"
+#include "exports.h"
+#include "system_error.h"
+
+extern "C" {
+#include "../core/process.h"
+#include "../core/spawn.h"
+}
+
+namespace tsr {
+
+namespace {
+
+// Owns what the C options point to.
+struct SpawnArguments {
+    std::string path;
+    std::vector<std::string> argv;
+    std::vector<std::string> env;
+    std::vector<int> keep;
+    std::string cwd;
+    tsr_spawn_options options;
+};
+
+bool ReadSpawnFile(Napi::Env env, Napi::Value file, SpawnArguments &arguments)
+{
+    if (!file.IsEmpty() && file.IsNumber()) {
+        const auto fd = ReadInt(env, file, "file");
+        if (!fd)
+            return false;
+        arguments.options.file_fd = *fd;
+        return true;
+    }
+    auto path = ReadString(env, file, "file");
+    if (!path)
+        return false;
+    arguments.path = std::move(*path);
+    arguments.options.file_fd = -1;
+    arguments.options.path = arguments.path.c_str();
+    return true;
+}
+
+bool ReadStdio(Napi::Env env, Napi::Value value, int stdio[3])
+{
+    const auto fds = ReadInts(env, value, "stdio");
+    if (!fds)
+        return false;
+    if (fds->size() != 3) {
+        Napi::TypeError::New(env, "stdio must have three fds").ThrowAsJavaScriptException();
+        return false;
+    }
+    for (size_t index = 0; index < 3; index++)
+        stdio[index] = (*fds)[index];
+    return true;
+}
+
+bool ReadKeepFds(Napi::Env env, Napi::Value value, SpawnArguments &arguments)
+{
+    auto fds = ReadInts(env, value, "keepFds");
+    if (!fds)
+        return false;
+    for (const int fd : *fds) {
+        if (fd < 3) {
+            Napi::TypeError::New(env, "keepFds must be above 2").ThrowAsJavaScriptException();
+            return false;
+        }
+    }
+    arguments.keep = std::move(*fds);
+    arguments.options.keep = arguments.keep.data();
+    arguments.options.nkeep = arguments.keep.size();
+    return true;
+}
+
+// Properties that may be left out.
+bool ReadSpawnExtras(Napi::Env env, Napi::Object object, SpawnArguments &arguments)
+{
+    const Napi::Value cwd = object.Get("cwd");
+    if (cwd.IsEmpty() || !cwd.IsUndefined()) {
+        auto path = ReadString(env, cwd, "cwd");
+        if (!path)
+            return false;
+        arguments.cwd = std::move(*path);
+        arguments.options.cwd = arguments.cwd.c_str();
+    }
+    const Napi::Value newSession = object.Get("newSession");
+    if (newSession.IsEmpty() || !newSession.IsUndefined()) {
+        const auto on = ReadBool(env, newSession, "newSession");
+        if (!on)
+            return false;
+        arguments.options.new_session = *on;
+    }
+    return true;
+}
+
+bool ReadSpawnArguments(Napi::Env env, Napi::Value value, SpawnArguments &arguments)
+{
+    const auto object = ReadObject(env, value, "options");
+    if (!object || !ReadSpawnFile(env, object->Get("file"), arguments))
+        return false;
+    auto argv = ReadStrings(env, object->Get("argv"), "argv");
+    if (!argv)
+        return false;
+    auto environment = ReadStrings(env, object->Get("env"), "env");
+    if (!environment)
+        return false;
+    const auto flags = ReadUint(env, object->Get("cloneFlags"), "cloneFlags");
+    if (!flags)
+        return false;
+    const auto cgroup = ReadInt(env, object->Get("cgroupFd"), "cgroupFd");
+    if (!cgroup)
+        return false;
+    arguments.argv = std::move(*argv);
+    arguments.env = std::move(*environment);
+    arguments.options.clone_flags = *flags;
+    arguments.options.cgroup_fd = *cgroup;
+    return ReadStdio(env, object->Get("stdio"), arguments.options.stdio) &&
+           ReadKeepFds(env, object->Get("keepFds"), arguments) &&
+           ReadSpawnExtras(env, *object, arguments);
+}
+
+Napi::Value Spawn(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    SpawnArguments arguments{};
+    if (!ReadSpawnArguments(env, info[0], arguments))
+        return env.Undefined();
+    const std::vector<char *> argv = CStrings(arguments.argv);
+    const std::vector<char *> environment = CStrings(arguments.env);
+    arguments.options.argv = argv.data();
+    arguments.options.envp = environment.data();
+
+    tsr_spawned spawned;
+    tsr_error error;
+    if (tsr_spawn(&arguments.options, &spawned, &error) != 0)
+        return ThrowSystemError(env, error);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("pid", spawned.pid);
+    result.Set("pidfd", spawned.pidfd);
+    return result;
+}
+
+Napi::Value OpenPidfd(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto pid = ReadInt(env, info[0], "pid");
+    if (!pid)
+        return env.Undefined();
+    tsr_error error;
+    const int fd = tsr_pidfd_open(*pid, &error);
+    return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
+}
+
+Napi::Value SignalPidfd(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto pidfd = ReadInt(env, info[0], "pidfd");
+    if (!pidfd)
+        return env.Undefined();
+    const auto signal = ReadInt(env, info[1], "signal");
+    if (!signal)
+        return env.Undefined();
+    tsr_error error;
+    return tsr_pidfd_signal(*pidfd, *signal, &error) != 0 ? ThrowSystemError(env, error)
+                                                          : env.Undefined();
+}
+
+Napi::Value Kill(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto pid = ReadInt(env, info[0], "pid");
+    if (!pid)
+        return env.Undefined();
+    const auto signal = ReadInt(env, info[1], "signal");
+    if (!signal)
+        return env.Undefined();
+    tsr_error error;
+    if (kill(*pid, *signal) == 0)
+        return env.Undefined();
+    tsr_fail(&error, "kill");
+    return ThrowSystemError(env, error);
+}
+
+Napi::Value WaitPid(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto pid = ReadInt(env, info[0], "pid");
+    if (!pid)
+        return env.Undefined();
+    const auto noHang = ReadBool(env, info[1], "noHang");
+    if (!noHang)
+        return env.Undefined();
+    int status = 0;
+    tsr_error error;
+    const int reaped = tsr_wait_pid(*pid, *noHang, &status, &error);
+    if (reaped < 0)
+        return ThrowSystemError(env, error);
+    return reaped == 0 ? env.Undefined() : Napi::Number::New(env, status);
+}
+
+Napi::Value SetSubreaper(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto on = ReadBool(env, info[0], "on");
+    if (!on)
+        return env.Undefined();
+    tsr_error error;
+    return tsr_set_subreaper(*on, &error) != 0 ? ThrowSystemError(env, error) : env.Undefined();
+}
+
+} // namespace
+
+void ExportProcess(Napi::Env env, Napi::Object exports)
+{
+    exports.Set("spawn", Napi::Function::New<Spawn>(env, "spawn"));
+    exports.Set("openPidfd", Napi::Function::New<OpenPidfd>(env, "openPidfd"));
+    exports.Set("signalPidfd", Napi::Function::New<SignalPidfd>(env, "signalPidfd"));
+    exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
+    exports.Set("waitPid", Napi::Function::New<WaitPid>(env, "waitPid"));
+    exports.Set("setSubreaper", Napi::Function::New<SetSubreaper>(env, "setSubreaper"));
+}
+
+} // namespace tsr

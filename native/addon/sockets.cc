@@ -1,0 +1,165 @@
+// Sockets, pipes, messages with fds, and poll.
+#include <napi.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "arguments.h"
+#include "exports.h"
+#include "system_error.h"
+
+extern "C" {
+#include "../core/message.h"
+#include "../core/poll.h"
+#include "../core/socket.h"
+}
+
+namespace tsr {
+
+namespace {
+
+Napi::Value FdPair(Napi::Env env, const int pair[2])
+{
+    Napi::Array result = Napi::Array::New(env, 2);
+    result.Set(0U, pair[0]);
+    result.Set(1U, pair[1]);
+    return result;
+}
+
+Napi::Value SocketPair(const Napi::CallbackInfo &info)
+{
+    int pair[2];
+    tsr_error error;
+    if (tsr_socket_pair(pair, &error) != 0)
+        return ThrowSystemError(info.Env(), error);
+    return FdPair(info.Env(), pair);
+}
+
+Napi::Value Pipe(const Napi::CallbackInfo &info)
+{
+    int pair[2];
+    tsr_error error;
+    if (pipe2(pair, O_CLOEXEC) != 0) {
+        tsr_fail(&error, "pipe2");
+        return ThrowSystemError(info.Env(), error);
+    }
+    return FdPair(info.Env(), pair);
+}
+
+// listenAt and connectAt take the same arguments.
+template <int (*Open)(int, const char *, tsr_error *)>
+Napi::Value SocketAt(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto directory = ReadInt(env, info[0], "dirFd");
+    if (!directory)
+        return env.Undefined();
+    const auto name = ReadString(env, info[1], "name");
+    if (!name)
+        return env.Undefined();
+    tsr_error error;
+    const int fd = Open(*directory, name->c_str(), &error);
+    return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
+}
+
+Napi::Value ConnectStream(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto path = ReadString(env, info[0], "path");
+    if (!path)
+        return env.Undefined();
+    tsr_error error;
+    const int fd = tsr_socket_connect_stream(path->c_str(), &error);
+    return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
+}
+
+Napi::Value Send(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const auto fds = ReadInts(env, info[2], "fds");
+    if (!fds)
+        return env.Undefined();
+    const auto data = ReadBytes(env, info[1], "data");
+    if (!data)
+        return env.Undefined();
+    tsr_error error;
+    if (tsr_message_send(*fd, data->data, data->size, fds->data(), fds->size(), &error) != 0)
+        return ThrowSystemError(env, error);
+    return env.Undefined();
+}
+
+Napi::Value Receive(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    tsr_message message;
+    tsr_error error;
+    const int received = tsr_message_receive(*fd, &message, &error);
+    if (received < 0)
+        return ThrowSystemError(env, error);
+
+    Napi::Array fds = Napi::Array::New(env, message.nfds);
+    for (uint32_t index = 0; index < message.nfds; index++)
+        fds.Set(index, message.fds[index]);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("fds", fds);
+    if (received == 0) {
+        result.Set("data", env.Undefined());
+        return result;
+    }
+    Napi::Uint8Array data = Napi::Uint8Array::New(env, message.size);
+    if (message.size > 0)
+        memcpy(data.Data(), message.data, message.size);
+    result.Set("data", data);
+    return result;
+}
+
+Napi::Value Poll(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fds = ReadInts(env, info[0], "fds");
+    if (!fds)
+        return env.Undefined();
+    const auto timeout = ReadInt(env, info[1], "timeoutMs");
+    if (!timeout)
+        return env.Undefined();
+    std::vector<pollfd> polled;
+    polled.reserve(fds->size());
+    for (const int fd : *fds)
+        polled.push_back({fd, POLLIN, 0});
+    tsr_error error;
+    if (tsr_poll(polled.data(), polled.size(), *timeout, &error) < 0)
+        return ThrowSystemError(env, error);
+
+    Napi::Array ready = Napi::Array::New(env);
+    uint32_t count = 0;
+    for (const pollfd &entry : polled) {
+        if (entry.revents != 0)
+            ready.Set(count++, entry.fd);
+    }
+    return ready;
+}
+
+} // namespace
+
+void ExportSockets(Napi::Env env, Napi::Object exports)
+{
+    exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
+    exports.Set("pipe", Napi::Function::New<Pipe>(env, "pipe"));
+    exports.Set("listenAt", Napi::Function::New<SocketAt<tsr_socket_listen_at>>(env, "listenAt"));
+    exports.Set("connectAt",
+                Napi::Function::New<SocketAt<tsr_socket_connect_at>>(env, "connectAt"));
+    exports.Set("connectStream", Napi::Function::New<ConnectStream>(env, "connectStream"));
+    exports.Set("send", Napi::Function::New<Send>(env, "send"));
+    exports.Set("receive", Napi::Function::New<Receive>(env, "receive"));
+    exports.Set("poll", Napi::Function::New<Poll>(env, "poll"));
+}
+
+} // namespace tsr

@@ -1,0 +1,16 @@
+// The one way in which this addon reports that the kernel refused something.
+#pragma once
+
+#include <napi.h>
+
+extern "C" {
+#include "../core/error.h"
+}
+
+namespace tsr {
+
+// Throws an Error shaped like Node's system errors: {code: "EPERM", errno: -1, syscall: "mount"}, with the
+// message "EPERM: Operation not permitted, mount". Returns undefined, for `return ThrowSystemError(...)`.
+Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error);
+
+} // namespace tsr
