@@ -1,0 +1,97 @@
+/** Parses a normalised command line with commander and puts its complaints into runc's words. */
+import { Command as Parser, Option } from "commander";
+import { absentValue, type Flag, type FlagValues, readValue } from "./flags.ts";
+import { type FlagPlacement, normalise } from "./normalise.ts";
+
+/** Flags and operands of one command, or the wish to see its help. */
+export type Parsed<F extends readonly Flag[]> =
+  | {
+      readonly kind: "values";
+      readonly flags: FlagValues<F>;
+      readonly operands: readonly string[];
+      /** Was this flag on the command line? */
+      given(name: F[number]["name"]): boolean;
+    }
+  | { readonly kind: "help" };
+
+/** What commander throws when told not to exit. */
+interface ParserError {
+  readonly code: string;
+  readonly message: string;
+}
+
+function isParserError(error: unknown): error is ParserError {
+  const code = (error as { code?: unknown } | null)?.code;
+  return error instanceof Error && typeof code === "string" && code.startsWith("commander.");
+}
+
+/** The flag that commander names in quotes: `error: option '--log <value>' argument missing`. */
+function namedFlag(message: string): string {
+  const quoted = message.slice(message.indexOf("'") + 1, message.lastIndexOf("'"));
+  const space = quoted.indexOf(" ");
+  return (space === -1 ? quoted : quoted.slice(0, space)).slice(2);
+}
+
+function inWordsOfRunc(error: ParserError): Error {
+  switch (error.code) {
+    case "commander.unknownOption":
+      return new Error(`flag provided but not defined: -${namedFlag(error.message)}`);
+    case "commander.optionMissingArgument":
+      return new Error(`flag needs an argument: -${namedFlag(error.message)}`);
+    default:
+      return new Error(error.message);
+  }
+}
+
+/** Every flag, booleans too, is an option with a value: commander's own `--no-x` means negation, runc's does not. */
+function optionOf(flag: Flag): Option {
+  const option = new Option(`--${flag.name} <value>`)
+    .default(absentValue(flag))
+    .argParser((text: string, previous: unknown) => readValue(flag, text, previous));
+  option.negate = false;
+  option.attributeName = () => flag.name;
+  return option;
+}
+
+function ignore(): void {
+  // Help and errors are printed by us.
+}
+
+function parserOf(table: readonly Flag[]): Parser {
+  const parser = new Parser()
+    .exitOverride()
+    .configureOutput({ writeOut: ignore, writeErr: ignore, outputError: ignore })
+    .configureHelp({ formatHelp: () => "" })
+    .showSuggestionAfterError(false)
+    .argument("[operands...]");
+  for (const flag of table) parser.addOption(optionOf(flag));
+  return parser;
+}
+
+/**
+ * Parses `argv` by a flag table.
+ * @throws Error with the text that runc prints for wrong usage (`flag provided but not defined: -x`).
+ */
+export function parse<const F extends readonly Flag[]>(
+  argv: readonly string[],
+  table: F,
+  placement: FlagPlacement,
+): Parsed<F> {
+  const { flags, operands } = normalise(argv, table, placement);
+  const parser = parserOf(table);
+  // Nothing may follow a flag without value, or commander would take it for the value.
+  const rest = operands.length === 0 ? [] : ["--", ...operands];
+  try {
+    parser.parse([...flags, ...rest], { from: "user" });
+  } catch (error) {
+    if (!isParserError(error)) throw error;
+    if (error.code === "commander.helpDisplayed") return { kind: "help" };
+    throw inWordsOfRunc(error);
+  }
+  return {
+    kind: "values",
+    flags: parser.opts(),
+    operands: parser.args,
+    given: (name) => parser.getOptionValueSource(name) === "cli",
+  };
+}
