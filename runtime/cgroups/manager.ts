@@ -1,5 +1,5 @@
 /** What the lifecycle may ask of a container's cgroups, whatever the hierarchy's version. */
-import type { LinuxResources } from "./resources.ts";
+import type { LinuxResources } from "../../schemas/generated/config.ts";
 import type { CgroupStats } from "./stats.ts";
 
 export type CgroupMode = "v1" | "v2";

@@ -1,76 +1,6 @@
 /** The form in which limits travel from the config to the kernel: an ordered list of file writes. */
 
-/** An integer of the config; a bigint when it does not fit a double exactly. */
-export type Int = number | bigint;
-
-/** `linux.resources` of config.json (runtime-spec config-linux.md), as far as cgroups act upon it. */
-export interface LinuxResources {
-  readonly devices?: readonly LinuxDeviceCgroup[];
-  readonly memory?: LinuxMemory;
-  readonly cpu?: LinuxCpu;
-  readonly pids?: { readonly limit?: Int };
-  readonly blockIO?: LinuxBlockIo;
-  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: Int }[];
-  readonly network?: {
-    readonly classID?: Int;
-    readonly priorities?: readonly { readonly name: string; readonly priority: Int }[];
-  };
-  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: Int; readonly hcaObjects?: Int }>>;
-  readonly unified?: Readonly<Record<string, string>>;
-}
-
-export interface LinuxDeviceCgroup {
-  readonly allow: boolean;
-  readonly type?: string;
-  readonly major?: Int;
-  readonly minor?: Int;
-  readonly access?: string;
-}
-
-export interface LinuxMemory {
-  readonly limit?: Int;
-  readonly reservation?: Int;
-  readonly swap?: Int;
-  readonly kernel?: Int;
-  readonly kernelTCP?: Int;
-  readonly swappiness?: Int;
-  readonly disableOOMKiller?: boolean;
-  readonly useHierarchy?: boolean;
-  readonly checkBeforeUpdate?: boolean;
-}
-
-export interface LinuxCpu {
-  readonly shares?: Int;
-  readonly quota?: Int;
-  readonly burst?: Int;
-  readonly period?: Int;
-  readonly realtimeRuntime?: Int;
-  readonly realtimePeriod?: Int;
-  readonly cpus?: string;
-  readonly mems?: string;
-  readonly idle?: Int;
-}
-
-export interface LinuxThrottleDevice {
-  readonly major: Int;
-  readonly minor: Int;
-  readonly rate: Int;
-}
-
-export interface LinuxBlockIo {
-  readonly weight?: Int;
-  readonly leafWeight?: Int;
-  readonly weightDevice?: readonly {
-    readonly major: Int;
-    readonly minor: Int;
-    readonly weight?: Int;
-    readonly leafWeight?: Int;
-  }[];
-  readonly throttleReadBpsDevice?: readonly LinuxThrottleDevice[];
-  readonly throttleWriteBpsDevice?: readonly LinuxThrottleDevice[];
-  readonly throttleReadIOPSDevice?: readonly LinuxThrottleDevice[];
-  readonly throttleWriteIOPSDevice?: readonly LinuxThrottleDevice[];
-}
+import type { Integer } from "../base/u64.ts";
 
 /** One write to one cgroup file, with what is needed to explain its failure. */
 export interface LimitWrite {
@@ -95,4 +25,14 @@ export interface LimitWrite {
 export interface LimitPlan {
   readonly writes: readonly LimitWrite[];
   readonly warnings: readonly string[];
+}
+
+/** Is a limit given? 0 is "not set" throughout linux.resources, as in runc and docker; -1 is "no limit". */
+export function isSet(value: Integer | null | undefined): value is Integer {
+  return value !== undefined && value !== null && Number(value) !== 0;
+}
+
+/** Is a member present where 0 has a meaning of its own? */
+export function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
 }

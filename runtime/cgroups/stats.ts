@@ -1,12 +1,12 @@
 /** The data object of `events`, in the form that runc prints and containerd parses. */
-import type { Int } from "./resources.ts";
+import type { Integer } from "../base/u64.ts";
 
 /** Pressure stall information; averages in percent, total in microseconds (Documentation/accounting/psi.rst). */
 export interface PsiLine {
   readonly avg10: number;
   readonly avg60: number;
   readonly avg300: number;
-  readonly total: Int;
+  readonly total: Integer;
 }
 
 export interface Psi {
@@ -17,59 +17,59 @@ export interface Psi {
 export interface CpuStats {
   /** Nanoseconds. */
   readonly usage: {
-    readonly total?: Int;
-    readonly percpu?: readonly Int[];
-    readonly percpu_kernel?: readonly Int[];
-    readonly percpu_user?: readonly Int[];
-    readonly kernel: Int;
-    readonly user: Int;
+    readonly total?: Integer;
+    readonly percpu?: readonly Integer[];
+    readonly percpu_kernel?: readonly Integer[];
+    readonly percpu_user?: readonly Integer[];
+    readonly kernel: Integer;
+    readonly user: Integer;
   };
   readonly throttling: {
-    readonly periods?: Int;
-    readonly throttledPeriods?: Int;
-    readonly throttledTime?: Int;
+    readonly periods?: Integer;
+    readonly throttledPeriods?: Integer;
+    readonly throttledTime?: Integer;
   };
   readonly psi?: Psi;
 }
 
 export interface CpusetStats {
   readonly cpus?: readonly number[];
-  readonly cpu_exclusive: Int;
+  readonly cpu_exclusive: Integer;
   readonly mems?: readonly number[];
-  readonly mem_hardwall: Int;
-  readonly mem_exclusive: Int;
-  readonly memory_migrate: Int;
-  readonly memory_spread_page: Int;
-  readonly memory_spread_slab: Int;
-  readonly memory_pressure: Int;
-  readonly sched_load_balance: Int;
-  readonly sched_relax_domain_level: Int;
+  readonly mem_hardwall: Integer;
+  readonly mem_exclusive: Integer;
+  readonly memory_migrate: Integer;
+  readonly memory_spread_page: Integer;
+  readonly memory_spread_slab: Integer;
+  readonly memory_pressure: Integer;
+  readonly sched_load_balance: Integer;
+  readonly sched_relax_domain_level: Integer;
 }
 
 /** Bytes. */
 export interface MemoryEntry {
-  readonly limit: Int;
-  readonly usage?: Int;
-  readonly max?: Int;
-  readonly failcnt: Int;
+  readonly limit: Integer;
+  readonly usage?: Integer;
+  readonly max?: Integer;
+  readonly failcnt: Integer;
 }
 
 export interface MemoryStats {
-  readonly cache?: Int;
+  readonly cache?: Integer;
   readonly usage: MemoryEntry;
   readonly swap: MemoryEntry;
   readonly kernel: MemoryEntry;
   readonly kernelTCP: MemoryEntry;
   /** memory.stat. */
-  readonly raw?: Readonly<Record<string, Int>>;
+  readonly raw?: Readonly<Record<string, Integer>>;
   readonly psi?: Psi;
 }
 
 export interface BlkioEntry {
-  readonly major?: Int;
-  readonly minor?: Int;
+  readonly major?: Integer;
+  readonly minor?: Integer;
   readonly op?: string;
-  readonly value?: Int;
+  readonly value?: Integer;
 }
 
 export interface BlkioStats {
@@ -85,9 +85,9 @@ export interface BlkioStats {
 }
 
 export interface HugetlbStats {
-  readonly usage?: Int;
-  readonly max?: Int;
-  readonly failcnt: Int;
+  readonly usage?: Integer;
+  readonly max?: Integer;
+  readonly failcnt: Integer;
 }
 
 /**
@@ -98,7 +98,7 @@ export interface CgroupStats {
   readonly cpu: CpuStats;
   readonly cpuset: CpusetStats;
   readonly memory: MemoryStats;
-  readonly pids: { readonly current?: Int; readonly limit?: Int };
+  readonly pids: { readonly current?: Integer; readonly limit?: Integer };
   readonly blkio: BlkioStats;
   readonly hugetlb: Readonly<Record<string, HugetlbStats>>;
 }

@@ -1,0 +1,95 @@
+/** Stopping and resuming all processes of a cgroup: v1 freezer.state and v2 cgroup.freeze. */
+import { errnoOf, fail } from "../base/errors.ts";
+import { readIfThere, readKernelFile, sleep, writeKernelFile } from "./kernel-files.ts";
+
+/**
+ * Freezes a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing; repeated writes, and a
+ * thaw now and then, get it over with (kernel doc freezer-subsystem.rst; attempts as in runc). Throws Unavailable when
+ * it still does not settle, thawed again.
+ */
+export function freezeV1(directory: string): void {
+  const path = `${directory}/freezer.state`;
+  try {
+    for (let attempt = 0; attempt < 1000; attempt++) {
+      if (attempt % 50 === 49) {
+        writeKernelFile(path, "THAWED");
+        sleep(10);
+      }
+      writeKernelFile(path, "FROZEN");
+      if (attempt % 25 === 24) sleep(0.1);
+      if (readKernelFile(path) === "FROZEN") return;
+    }
+  } catch (error) {
+    thawQuietly(path);
+    throw error;
+  }
+  thawQuietly(path);
+  throw fail("Unavailable", "unable to freeze", { path });
+}
+
+function thawQuietly(path: string): void {
+  try {
+    writeKernelFile(path, "THAWED");
+  } catch {}
+}
+
+export function thawV1(directory: string): void {
+  writeKernelFile(`${directory}/freezer.state`, "THAWED");
+}
+
+/** Is the cgroup itself frozen (not merely below a frozen one)? Waits while it is freezing. */
+export function isFrozenV1(directory: string): boolean {
+  for (;;) {
+    const state = readIfThere(`${directory}/freezer.state`);
+    if (state === undefined || state === "THAWED") return false;
+    if (state === "FROZEN") return readIfThere(`${directory}/freezer.self_freezing`) !== "0";
+    sleep(1);
+  }
+}
+
+/** How long a v2 freeze may take: processes in uninterruptible sleep delay it. Milliseconds. */
+const freezeTimeout = 10_000;
+
+/** Freezes a v2 cgroup and waits for the kernel's word. Throws DeadlineExceeded, thawed again. */
+export function freezeV2(directory: string): void {
+  const path = `${directory}/cgroup.freeze`;
+  try {
+    writeKernelFile(path, "1");
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    throw fail("Unimplemented", "freezer not supported", { path, hint: "needs Linux 5.2" });
+  }
+  for (let waited = 0, pause = 0.25; waited < freezeTimeout; pause = Math.min(pause * 2, 10)) {
+    if (eventOf(directory, "frozen") === 1) return;
+    sleep(pause);
+    waited += pause;
+  }
+  try {
+    writeKernelFile(path, "0");
+  } catch {}
+  throw fail("DeadlineExceeded", `timeout of ${freezeTimeout / 1000} s reached waiting for the cgroup to freeze`, {
+    path,
+  });
+}
+
+export function thawV2(directory: string): void {
+  writeKernelFile(`${directory}/cgroup.freeze`, "0");
+}
+
+/** Is a freeze of this cgroup itself asked for and reached? */
+export function isFrozenV2(directory: string): boolean {
+  return readIfThere(`${directory}/cgroup.freeze`) === "1" && eventOf(directory, "frozen") === 1;
+}
+
+/** A number from cgroup.events (`populated`, `frozen`), or undefined when the cgroup is gone. */
+export function eventOf(directory: string, key: string): number | undefined {
+  return numberOf(readIfThere(`${directory}/cgroup.events`), key);
+}
+
+/** The number behind a key in `key number` lines. */
+export function numberOf(text: string | undefined, key: string): number | undefined {
+  for (const line of text?.split("\n") ?? []) {
+    if (line.startsWith(`${key} `)) return Number(line.slice(key.length + 1));
+  }
+  return undefined;
+}
