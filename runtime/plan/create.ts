@@ -1,0 +1,258 @@
+/** The ordered list of operations for a new container. Read this first: it is what `create` does. */
+import type { Linux, Process, Spec } from "../../schemas/generated/config.ts";
+import { fail } from "../base/errors.ts";
+import { MOUNT_ATTR, MS, propagationFlag } from "../spec/mount-flags.ts";
+import type { CgroupMountFacts } from "./cgroup-mounts.ts";
+import {
+  addDeviceLinks,
+  addDevices,
+  openDevices,
+  type PreparedDevice,
+  prepareDevices,
+} from "./devices.ts";
+import { addHooks } from "./hooks.ts";
+import { addMounts, addPropagation, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
+import {
+  addLateNamespaces,
+  addNamespaces,
+  type JoinedNamespace,
+  type NamespacePlan,
+  planNamespaces,
+} from "./namespaces.ts";
+import { newPlanBuilder, type Plan, type PlanBuilder, syncPoint, takeSlot } from "./plan.ts";
+import {
+  addCredentials,
+  addEarlyLimits,
+  addExecution,
+  addHome,
+  addKeyring,
+  addLabels,
+  addLookUp,
+  addOomScore,
+  type ProcessInput,
+  type SeccompFilter,
+} from "./process.ts";
+
+/** Everything a create plan depends on; the caller has opened the fds. */
+export interface CreatePlanInput {
+  readonly id: string;
+  readonly spec: Spec;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Absolute path of the root file system, links resolved. */
+  readonly rootfs: string;
+  readonly joins: readonly JoinedNamespace[];
+  /** v1 `tasks` files to join, in order. */
+  readonly cgroupFds: readonly { readonly fd: number; readonly path: string }[];
+  readonly cgroupMounts: CgroupMountFacts;
+  readonly seccomp: SeccompFilter | undefined;
+  readonly noPivot: boolean;
+  readonly newKeyring: boolean;
+  readonly preserveFds: number;
+  /** Listening socket that `start` connects to, or -1 when the program follows at once (run). */
+  readonly gateFd: number;
+  /** Mount point that holds the rootfs; only needed when the host's propagation is kept. */
+  readonly rootfsMountPoint: string | undefined;
+  readonly hasKcore: boolean;
+  readonly nofile: ProcessInput["nofile"];
+  /** setgroups was denied together with the id mapping (unprivileged caller). */
+  readonly setGroupsDenied: boolean;
+}
+
+/** What is worked out once and used by several steps. */
+interface Context {
+  readonly builder: PlanBuilder;
+  readonly input: CreatePlanInput;
+  readonly process: Process;
+  readonly linux: Linux;
+  readonly namespaces: NamespacePlan;
+  readonly mounts: readonly PreparedMount[];
+  readonly devices: readonly PreparedDevice[];
+  readonly rootSlot: number;
+  /** Trees have to be opened before the fork into a user namespace. */
+  readonly openEarly: boolean;
+}
+
+/** Pure: (config, opened fds, options) -> operations. Throws InvalidArgument for what cannot be planned. */
+export function buildCreatePlan(input: CreatePlanInput): Plan {
+  const context = newContext(input);
+  const { builder, namespaces } = context;
+  addStart(context);
+  if (context.openEarly) openTrees(context);
+  addNamespaces(builder, namespaces);
+  builder.ops.push({ op: "newSession" });
+  if (namespaces.isNew("network")) builder.ops.push({ op: "loopbackUp" });
+  addRoot(context);
+  // after the mounts that do not depend on it would do as well; cgroup mounts need it
+  addLateNamespaces(builder, namespaces, timeOffsets(context.linux));
+  addMounts(builder, context.mounts, input.cgroupMounts);
+  addDev(context);
+  addRuntimeHooks(context);
+  addRestrictions(context);
+  addNames(context);
+  addPivot(context);
+  addProcess(context);
+  return {
+    ops: builder.ops,
+    cloneFlags: namespaces.forks ? 0 : namespaces.newFlags,
+    forks: namespaces.forks,
+    slots: builder.slots,
+  };
+}
+
+function newContext(input: CreatePlanInput): Context {
+  const builder = newPlanBuilder();
+  const { process, linux = {}, mounts = [] } = input.spec;
+  if (process === undefined) throw fail("InvalidArgument", "process: required to create a container");
+  const namespaces = planNamespaces(linux.namespaces ?? [], input.joins);
+  const inUser = namespaces.has("user");
+  return {
+    builder,
+    input,
+    process,
+    linux,
+    namespaces,
+    rootSlot: takeSlot(builder, `mount root file system ${input.rootfs}`),
+    mounts: prepareMounts(builder, { mounts, bundle: input.bundle, cgroups: input.cgroupMounts }),
+    devices: bindsDev(input.spec) ? [] : prepareDevices(builder, linux.devices ?? [], inUser),
+    openEarly: inUser,
+  };
+}
+
+/** Hidden from everybody, in its cgroups, with what only the host's privileges can set. */
+function addStart({ builder, input, process, namespaces }: Context): void {
+  builder.ops.push({ op: "setDumpable", value: 0 });
+  for (const { fd, path } of input.cgroupFds) builder.ops.push({ op: "joinCgroup", fd, path });
+  addOomScore(builder, process);
+  if (namespaces.has("user")) addEarlyLimits(builder, process);
+}
+
+function openTrees({ builder, input, mounts, devices, rootSlot, openEarly }: Context): void {
+  builder.ops.push({ op: "openTree", slot: rootSlot, path: input.rootfs, recursive: 1 });
+  // never a peer of the host's mount: what is mounted below would show up there
+  addPropagation(builder, rootSlot, MS.SLAVE | MS.REC);
+  openSources(builder, mounts, input.bundle, openEarly);
+  openDevices(builder, devices);
+}
+
+/** The root as a mount of its own in a mount namespace that sends nothing back, unless the config wants that. */
+function addRoot(context: Context): void {
+  const { builder, input, linux, namespaces, mounts, devices, rootSlot, openEarly } = context;
+  if (!namespaces.has("mount")) {
+    builder.ops.push({ op: "openRoot", path: input.rootfs });
+    openSources(builder, mounts, input.bundle, false);
+    openDevices(builder, devices);
+    return;
+  }
+  const propagation = propagationFlag(linux.rootfsPropagation ?? "") || MS.SLAVE | MS.REC;
+  builder.ops.push({ op: "setPropagation", path: "/", flags: BigInt(propagation | MS.REC) });
+  if (input.rootfsMountPoint !== undefined) {
+    const path = input.rootfsMountPoint;
+    builder.ops.push({ op: "setPropagation", path, flags: BigInt(MS.PRIVATE) });
+  }
+  if (!openEarly) {
+    builder.ops.push({ op: "openTree", slot: rootSlot, path: input.rootfs, recursive: 1 });
+    addPropagation(builder, rootSlot, MS.SLAVE | MS.REC);
+  }
+  builder.ops.push({ op: "attachRoot", slot: rootSlot, path: input.rootfs });
+  if (openEarly) return;
+  openSources(builder, mounts, input.bundle, false);
+  openDevices(builder, devices);
+}
+
+/** A /dev bound from outside stays as it is. */
+function addDev({ builder, input, process, devices }: Context): void {
+  if (!bindsDev(input.spec)) {
+    addDevices(builder, devices);
+    addDeviceLinks(builder, input.hasKcore);
+  }
+  const { cwd } = process;
+  if (cwd !== "/") builder.ops.push({ op: "makeDirectory", path: cwd, mode: 0o755, uid: 0, gid: 0 });
+}
+
+/** prestart and createRuntime in the parent, then createContainer by init, all while the host's paths still exist. */
+function addRuntimeHooks({ builder, input }: Context): void {
+  const hooks = input.spec.hooks;
+  if (hooks === undefined) return;
+  if (hooks.prestart || hooks.createRuntime || hooks.createContainer) {
+    builder.ops.push({ op: "sync", point: syncPoint.runtimeHooks });
+  }
+  addHooks(builder, hooks.createContainer);
+}
+
+/** Masks come before the pivot, while the host's /dev/null can be reached. */
+function addRestrictions({ builder, linux, namespaces }: Context): void {
+  if (!namespaces.has("mount")) return;
+  for (const path of linux.readonlyPaths ?? []) builder.ops.push({ op: "readonlyPath", path });
+  for (const path of linux.maskedPaths ?? []) builder.ops.push({ op: "maskPath", path });
+}
+
+function addNames({ builder, input, linux }: Context): void {
+  const { hostname, domainname } = input.spec;
+  if (hostname) builder.ops.push({ op: "hostname", name: hostname });
+  if (domainname) builder.ops.push({ op: "domainname", name: domainname });
+  for (const [key, value] of Object.entries(linux.sysctl ?? {})) {
+    builder.ops.push({ op: "writeProc", path: `sys/${sysctlPath(key)}`, value, optional: 0 });
+  }
+}
+
+function addPivot({ builder, input, process, linux, namespaces }: Context): void {
+  if (process.terminal === true) {
+    const { height = 0, width = 0 } = process.consoleSize ?? {};
+    const uid = process.user?.uid ?? 0;
+    const mount = namespaces.has("mount") ? 1 : 0;
+    builder.ops.push({ op: "console", rows: height, columns: width, uid, mount });
+  }
+  if (!namespaces.has("mount")) builder.ops.push({ op: "chroot" });
+  else if (input.noPivot) builder.ops.push({ op: "moveRoot" });
+  else builder.ops.push({ op: "pivotRoot" });
+  const set = input.spec.root?.readonly === true ? MOUNT_ATTR.RDONLY : 0n;
+  const propagation = BigInt(propagationFlag(linux.rootfsPropagation ?? "") & ~MS.REC);
+  if (namespaces.has("mount") && (set !== 0n || propagation !== 0n)) {
+    builder.ops.push({ op: "setRootAttributes", set, propagation });
+  }
+}
+
+function addProcess({ builder, input, process }: Context): void {
+  const processInput: ProcessInput = {
+    process,
+    seccomp: input.seccomp,
+    setGroupsDenied: input.setGroupsDenied,
+    firstSealedFd: 3 + input.preserveFds,
+    keyring: input.newKeyring ? { name: `_ses.${input.id}`, create: true } : undefined,
+    nofile: input.nofile,
+  };
+  addKeyring(builder, processInput);
+  addLabels(builder, process);
+  addHome(builder, process);
+  addCredentials(builder, processInput);
+  addLookUp(builder, process);
+  builder.ops.push({ op: "sync", point: syncPoint.ready });
+  if (input.gateFd >= 0) builder.ops.push({ op: "startGate", fd: input.gateFd });
+  addHooks(builder, input.spec.hooks?.startContainer);
+  addExecution(builder, processInput);
+}
+
+function bindsDev(spec: Spec): boolean {
+  return (spec.mounts ?? []).some(
+    ({ destination, options = [], type }) =>
+      (destination === "/dev" || destination === "/dev/") &&
+      (type === "bind" || options.includes("bind") || options.includes("rbind")),
+  );
+}
+
+/** `net.ipv4.ip_forward` and `net/ipv4/conf/eth0.1/forwarding` are both usual (sysctl.d(5)): the first separator decides. */
+export function sysctlPath(key: string): string {
+  const first = key.search(/[./]/);
+  if (first < 0 || key[first] === "/") return key;
+  return key.replace(/[./]/g, (separator) => (separator === "." ? "/" : "."));
+}
+
+/** Lines for timens_offsets (time_namespaces(7)). */
+function timeOffsets(linux: Linux): string {
+  const lines: string[] = [];
+  for (const [clock, offset] of Object.entries(linux.timeOffsets ?? {})) {
+    lines.push(`${clock} ${offset?.secs ?? 0} ${offset?.nanosecs ?? 0}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,76 @@
+/** The ordered list of operations for one more process in a container. */
+import type { Process } from "../../schemas/generated/config.ts";
+import { newPlanBuilder, type Plan, syncPoint } from "./plan.ts";
+import {
+  addCredentials,
+  addEarlyLimits,
+  addExecution,
+  addHome,
+  addKeyring,
+  addLabels,
+  addLookUp,
+  addOomScore,
+  type ProcessInput,
+  type SeccompFilter,
+} from "./process.ts";
+
+export interface ExecPlanInput {
+  readonly process: Process;
+  readonly containerId: string;
+  /** pidfd of the container's init. */
+  readonly initPidfd: number;
+  /** Namespaces in which init and the caller differ, CLONE_NEW* bits. */
+  readonly namespaceFlags: number;
+  /** The container has a user namespace. */
+  readonly inUserNamespace: boolean;
+  readonly setGroupsDenied: boolean;
+  /** Host path of the container's root where it has no mount namespace of its own. */
+  readonly chrootTo: string | undefined;
+  readonly cgroupFds: readonly { readonly fd: number; readonly path: string }[];
+  readonly seccomp: SeccompFilter | undefined;
+  readonly joinKeyring: boolean;
+  readonly preserveFds: number;
+  readonly nofile: ProcessInput["nofile"];
+}
+
+/** Pure: (process, opened fds, options) -> operations. */
+export function buildExecPlan(input: ExecPlanInput): Plan {
+  const builder = newPlanBuilder();
+  const { ops } = builder;
+  const { process } = input;
+  const processInput: ProcessInput = {
+    process,
+    seccomp: input.seccomp,
+    setGroupsDenied: input.setGroupsDenied,
+    firstSealedFd: 3 + input.preserveFds,
+    keyring: input.joinKeyring ? { name: `_ses.${input.containerId}`, create: false } : undefined,
+    nofile: input.nofile,
+  };
+  ops.push({ op: "setDumpable", value: 0 });
+  for (const { fd, path } of input.cgroupFds) ops.push({ op: "joinCgroup", fd, path });
+  addOomScore(builder, process);
+  addEarlyLimits(builder, process);
+  if (input.namespaceFlags !== 0) {
+    ops.push({ op: "joinProcess", fd: input.initPidfd, flags: input.namespaceFlags });
+  }
+  // a joined pid namespace holds children only
+  ops.push({ op: "fork", flags: 0 });
+  if (input.inUserNamespace) {
+    ops.push({ op: "setIds", uid: 0, gid: 0, groups: new Uint8Array(), setGroups: 0 });
+  }
+  ops.push({ op: "newSession" });
+  ops.push({ op: "openRoot", path: input.chrootTo ?? "/" });
+  if (input.chrootTo !== undefined) ops.push({ op: "chroot" });
+  if (process.terminal === true) {
+    const { height = 0, width = 0 } = process.consoleSize ?? {};
+    ops.push({ op: "console", rows: height, columns: width, uid: process.user?.uid ?? 0, mount: 0 });
+  }
+  addKeyring(builder, processInput);
+  addLabels(builder, process);
+  addHome(builder, process);
+  addCredentials(builder, processInput);
+  addLookUp(builder, process);
+  ops.push({ op: "sync", point: syncPoint.ready });
+  addExecution(builder, processInput);
+  return { ops, cloneFlags: 0, forks: true, slots: [] };
+}

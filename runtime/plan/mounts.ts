@@ -1,0 +1,209 @@
+/** Mount entries of the config as operations on detached trees. */
+import type { Mount } from "../../schemas/generated/config.ts";
+import { fail } from "../base/errors.ts";
+import { MOUNT_ATTR, MS } from "../spec/mount-flags.ts";
+import { type MountOptions, parseMountOptions } from "../spec/mount-options.ts";
+import { addCgroupMount, type CgroupMountFacts } from "./cgroup-mounts.ts";
+import { type PlanBuilder, takeSlot } from "./plan.ts";
+
+export interface MountsInput {
+  readonly mounts: readonly Mount[];
+  /** Absolute; what relative bind sources are relative to. */
+  readonly bundle: string;
+  readonly cgroups: CgroupMountFacts;
+}
+
+/** One mount, parsed and checked; what has to be opened outside is split from what happens inside. */
+export interface PreparedMount {
+  readonly mount: Mount;
+  readonly destination: string;
+  readonly options: MountOptions;
+  /** Slot of a bind source, opened by openSources. */
+  readonly slot: number;
+}
+
+const DIRECTORY_MODE = 0o755;
+
+/** Below /proc only these may be covered; anything else could redirect our own writes (CVE-2019-16884). */
+const procExceptions: readonly string[] = [
+  "/proc/cpuinfo",
+  "/proc/diskstats",
+  "/proc/meminfo",
+  "/proc/stat",
+  "/proc/swaps",
+  "/proc/uptime",
+  "/proc/loadavg",
+  "/proc/slabinfo",
+  "/proc/sys/kernel/ns_last_pid",
+  "/proc/sys/crypto/fips_enabled",
+];
+
+/** Parses and checks all entries. Throws InvalidArgument naming the entry. */
+export function prepareMounts(builder: PlanBuilder, input: MountsInput): PreparedMount[] {
+  return input.mounts.map((mount) => {
+    const destination = cleanPath(mount.destination);
+    const options = parseMountOptions(mount.options ?? []);
+    checkDestination(mount, destination, options);
+    const about = `mount ${options.bind ? (mount.source ?? "") : (mount.type ?? "")} on ${destination}`;
+    const slot = isCgroup(mount, options) ? -1 : takeSlot(builder, about);
+    return { mount, destination, options, slot };
+  });
+}
+
+/**
+ * Opens every bind source. Where a user namespace is made, this comes before it: the container's root may not be
+ * able to reach the path. Trees opened in the host's mount namespace are made slaves, nothing may travel back.
+ */
+export function openSources(
+  builder: PlanBuilder,
+  mounts: readonly PreparedMount[],
+  bundle: string,
+  detach: boolean,
+): void {
+  for (const { mount, options, slot } of mounts) {
+    if (!options.bind || slot < 0) continue;
+    const source = mount.source ?? "";
+    const path = source.startsWith("/") ? source : `${bundle}/${source}`;
+    builder.ops.push({ op: "openTree", slot, path, recursive: options.recursive ? 1 : 0 });
+    if (detach) addPropagation(builder, slot, MS.SLAVE | MS.REC);
+    addAttributes(builder, slot, options);
+  }
+}
+
+/** Attaches everything inside the root, in the config's order. */
+export function addMounts(
+  builder: PlanBuilder,
+  mounts: readonly PreparedMount[],
+  cgroups: CgroupMountFacts,
+): void {
+  for (const prepared of mounts) {
+    const { mount, destination, options, slot } = prepared;
+    if (isCgroup(mount, options)) {
+      addCgroupMount(builder, destination, options, cgroups);
+      continue;
+    }
+    if (!options.bind) addFileSystem(builder, prepared);
+    builder.ops.push({
+      op: "attach",
+      slot,
+      target: destination,
+      strict: isStrict(mount, destination) ? 1 : 0,
+      copyUp: options.copyUp ? 1 : 0,
+      mode: DIRECTORY_MODE,
+      coveredMode: mount.type === "tmpfs" && !options.copyUp && !hasMode(options) ? 1 : 0,
+    });
+    // a tmpfs gets its content or mode first
+    if (!options.bind && isLateReadonly(mount, options)) {
+      addAttribute(builder, slot, MOUNT_ATTR.RDONLY, 0n, false);
+    }
+    for (const flag of options.propagation) addPropagation(builder, slot, flag);
+  }
+}
+
+function addFileSystem(builder: PlanBuilder, { mount, options, slot }: PreparedMount): void {
+  const type = mount.type ?? "";
+  let attributes = options.set;
+  if (isLateReadonly(mount, options)) attributes &= ~MOUNT_ATTR.RDONLY;
+  builder.ops.push({
+    op: "openDetached",
+    slot,
+    fstype: type,
+    source: mount.source ?? type,
+    options: [...options.superFlags, ...options.data],
+    attributes,
+  });
+  const recursive = options.recursiveSet | options.recursiveClear;
+  if (recursive !== 0n) {
+    addAttribute(builder, slot, options.recursiveSet, options.recursiveClear, true);
+  }
+}
+
+function isLateReadonly(mount: Mount, options: MountOptions): boolean {
+  return mount.type === "tmpfs" && (options.set & MOUNT_ATTR.RDONLY) !== 0n;
+}
+
+function addAttributes(builder: PlanBuilder, slot: number, options: MountOptions): void {
+  if ((options.set | options.clear) !== 0n) {
+    addAttribute(builder, slot, options.set, options.clear, false);
+  }
+  if ((options.recursiveSet | options.recursiveClear) !== 0n) {
+    addAttribute(builder, slot, options.recursiveSet, options.recursiveClear, true);
+  }
+}
+
+export function addAttribute(
+  builder: PlanBuilder,
+  slot: number,
+  set: bigint,
+  clear: bigint,
+  recursive: boolean,
+): void {
+  builder.ops.push({
+    op: "setMountAttributes",
+    slot,
+    set,
+    clear,
+    propagation: 0n,
+    recursive: recursive ? 1 : 0,
+  });
+}
+
+/** In: MS_SHARED and relatives, with MS_REC for the whole tree. */
+export function addPropagation(builder: PlanBuilder, slot: number, flags: number): void {
+  builder.ops.push({
+    op: "setMountAttributes",
+    slot,
+    set: 0n,
+    clear: 0n,
+    propagation: BigInt(flags & ~MS.REC),
+    recursive: (flags & MS.REC) !== 0 ? 1 : 0,
+  });
+}
+
+function checkDestination(mount: Mount, destination: string, options: MountOptions): void {
+  if (destination === "/") {
+    throw fail("InvalidArgument", `mount destination ${mount.destination} is the root itself`, {
+      hint: "use root.path for the container's root",
+    });
+  }
+  const inProc = destination.startsWith("/proc/") && !procExceptions.includes(destination);
+  // lxcfs and others put files over the listed ones; a procfs may sit at /proc itself only
+  if (inProc || (destination === "/proc" && mount.type !== "proc" && !options.bind)) {
+    throw fail("InvalidArgument", `"${destination}" cannot be mounted because it is inside /proc`);
+  }
+  if (!options.bind && (mount.type ?? "") === "") {
+    throw fail("InvalidArgument", `mount on ${destination} has neither a type nor the bind option`);
+  }
+  if (options.bind && options.data.length > 0) {
+    const names = options.data.join(",");
+    throw fail("InvalidArgument", `bind mount on ${destination} cannot have file system options: ${names}`);
+  }
+}
+
+/** /proc and /sys have to be real directories: a link could lead our own look-ups astray (CVE-2019-19921). */
+function isStrict(mount: Mount, destination: string): boolean {
+  return (
+    mount.type === "proc" ||
+    mount.type === "sysfs" ||
+    destination === "/proc" ||
+    destination === "/sys"
+  );
+}
+
+function isCgroup(mount: Mount, options: MountOptions): boolean {
+  return !options.bind && (mount.type === "cgroup" || mount.type === "cgroup2");
+}
+
+function hasMode(options: MountOptions): boolean {
+  return options.data.some((option) => option.startsWith("mode="));
+}
+
+/** Absolute path without `.`, `..` and doubled slashes; `..` stops at the root, as inside a container. */
+export function cleanPath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}

@@ -1,0 +1,167 @@
+/** The operations that turn init into the configured process; the same for create and exec. */
+import type { Capabilities, Process } from "../../schemas/generated/config.ts";
+import { capabilityMask } from "../spec/capabilities.ts";
+import { rlimitNumber } from "../spec/rlimits.ts";
+import type { PlanBuilder } from "./plan.ts";
+
+/** A compiled seccomp profile, ready for the kernel. */
+export interface SeccompFilter {
+  readonly filter: Uint8Array;
+  readonly flags: number;
+  readonly notify: boolean;
+}
+
+export interface ProcessInput {
+  readonly process: Process;
+  readonly seccomp: SeccompFilter | undefined;
+  /** Inside a user namespace in which setgroups is denied. */
+  readonly setGroupsDenied: boolean;
+  /** First fd that the program must not inherit: 3 + --preserve-fds. */
+  readonly firstSealedFd: number;
+  /** Name of the session keyring, or undefined to leave the caller's (--no-new-keyring). */
+  readonly keyring: { readonly name: string; readonly create: boolean } | undefined;
+  /** RLIMIT_NOFILE that the caller had before its engine raised it. */
+  readonly nofile: { readonly soft: bigint; readonly hard: bigint } | undefined;
+}
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const RLIMIT_NOFILE = 7;
+const CAP_SYS_ADMIN = 1n << 21n;
+
+/** Raises of hard limits, while the host's privilege is still there. */
+export function addEarlyLimits(builder: PlanBuilder, process: Process): void {
+  for (const { type, hard } of process.rlimits ?? []) {
+    builder.ops.push({ op: "raiseRlimit", resource: rlimitNumber(type), hard: BigInt(hard) });
+  }
+}
+
+/** What has to be written to /proc before namespaces are joined and privileges end. */
+export function addOomScore(builder: PlanBuilder, process: Process): void {
+  if (process.oomScoreAdj === undefined) return;
+  const value = String(process.oomScoreAdj);
+  builder.ops.push({ op: "writeProc", path: "self/oom_score_adj", value, optional: 0 });
+}
+
+/** `self/attr/exec` writes for AppArmor and SELinux; the file is absent where no such LSM is. */
+export function addLabels(builder: PlanBuilder, process: Process): void {
+  const labels = [
+    process.apparmorProfile ? `exec ${process.apparmorProfile}` : "",
+    process.selinuxLabel ?? "",
+  ];
+  for (const value of labels) {
+    if (value === "") continue;
+    builder.ops.push({ op: "writeProc", path: "thread-self/attr/exec", value, optional: 0 });
+  }
+}
+
+/** Session keyring: own for the container, or joined by exec. */
+export function addKeyring(builder: PlanBuilder, input: ProcessInput): void {
+  if (input.keyring === undefined) return;
+  const { name, create } = input.keyring;
+  builder.ops.push({ op: "joinKeyring", name, create: create ? 1 : 0 });
+}
+
+/**
+ * Limits, filter, ids and capabilities. Without noNewPrivileges the filter needs CAP_SYS_ADMIN and is loaded
+ * before that is dropped; with it, it is loaded last (addExecution), so that it sees as little of us as possible.
+ */
+export function addCredentials(builder: PlanBuilder, input: ProcessInput): void {
+  const { process } = input;
+  const { ops } = builder;
+  const { uid, gid, additionalGids = [], umask = 0o022 } = process.user ?? { uid: 0, gid: 0 };
+  if (process.noNewPrivileges === true) ops.push({ op: "noNewPrivileges" });
+  else addSeccomp(builder, input);
+  addRlimits(builder, input);
+  const sets = capabilitySets(process.capabilities);
+  ops.push({ op: "dropBounding", keep: sets.bounding });
+  if (process.terminal !== true) ops.push({ op: "fixStdio", uid });
+  if (uid !== 0) ops.push({ op: "keepCapabilities" });
+  const groups = new Uint8Array(new Uint32Array(additionalGids).buffer);
+  const setGroups = input.setGroupsDenied ? 0 : 1;
+  ops.push({ op: "changeDirectory", path: process.cwd, last: 0 });
+  ops.push({ op: "setIds", uid, gid, groups, setGroups });
+  ops.push({ op: "changeDirectory", path: process.cwd, last: 1 });
+  ops.push({
+    op: "setCapabilities",
+    effective: sets.effective,
+    permitted: sets.permitted,
+    inheritable: sets.inheritable,
+    ambient: sets.ambient,
+  });
+  ops.push({ op: "umask", mask: umask });
+}
+
+/** Program look-up: last, because a wrong path is the user's most frequent mistake and has to name itself. */
+export function addLookUp(builder: PlanBuilder, process: Process): void {
+  const name = process.args?.[0] ?? "";
+  builder.ops.push({ op: "findExecutable", name, searchPath: pathOf(process.env ?? []) });
+}
+
+/** The very end: what the program inherits, the late filter, and the program. */
+export function addExecution(builder: PlanBuilder, input: ProcessInput): void {
+  const { process } = input;
+  builder.ops.push({ op: "sealFds", first: input.firstSealedFd });
+  if (process.noNewPrivileges === true) addSeccomp(builder, input);
+  const env = lastOfEach(process.env ?? []).filter((entry) => entry !== "HOME=");
+  builder.ops.push({ op: "execute", args: process.args ?? [], env });
+}
+
+/** HOME comes from the container's passwd file when the config does not say it. */
+export function addHome(builder: PlanBuilder, process: Process): void {
+  const hasHome = (process.env ?? []).some((entry) => entry.startsWith("HOME=") && entry !== "HOME=");
+  if (!hasHome) builder.ops.push({ op: "findHome", uid: process.user?.uid ?? 0 });
+}
+
+function addSeccomp(builder: PlanBuilder, { seccomp }: ProcessInput): void {
+  if (seccomp === undefined) return;
+  const { filter, flags, notify } = seccomp;
+  builder.ops.push({ op: "seccomp", filter, flags, notify: notify ? 1 : 0 });
+}
+
+function addRlimits(builder: PlanBuilder, { process, nofile }: ProcessInput): void {
+  const limits = process.rlimits ?? [];
+  for (const { type, soft, hard } of limits) {
+    const resource = rlimitNumber(type);
+    builder.ops.push({ op: "setRlimit", resource, soft: BigInt(soft), hard: BigInt(hard) });
+  }
+  if (nofile !== undefined && !limits.some(({ type }) => type === "RLIMIT_NOFILE")) {
+    builder.ops.push({ op: "setRlimit", resource: RLIMIT_NOFILE, ...nofile });
+  }
+}
+
+interface CapabilitySets {
+  readonly bounding: bigint;
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
+  readonly ambient: bigint;
+}
+
+/** Without `capabilities` a process has none, as with runc. */
+export function capabilitySets(capabilities: Capabilities | undefined): CapabilitySets {
+  const mask = (names: readonly string[] | undefined) => capabilityMask(names ?? []).mask;
+  return {
+    bounding: mask(capabilities?.bounding),
+    effective: mask(capabilities?.effective),
+    permitted: mask(capabilities?.permitted),
+    inheritable: mask(capabilities?.inheritable),
+    ambient: mask(capabilities?.ambient),
+  };
+}
+
+/** May the process administer its namespaces (decides whether a writable cgroup mount makes sense)? */
+export function isAdministrator(process: Process): boolean {
+  return (capabilitySets(process.capabilities).effective & CAP_SYS_ADMIN) !== 0n;
+}
+
+function pathOf(env: readonly string[]): string {
+  const entry = env.findLast((candidate) => candidate.startsWith("PATH="));
+  return entry === undefined ? defaultPath : entry.slice("PATH=".length);
+}
+
+/** Environment with the last of duplicate names, in the order of first appearance. */
+export function lastOfEach(env: readonly string[]): string[] {
+  const values = new Map<string, string>();
+  for (const entry of env) values.set(entry.slice(0, Math.max(entry.indexOf("="), 0)), entry);
+  return [...values.values()];
+}
