@@ -133,8 +133,7 @@ export function execOptions(
 
 export const execCommand = defineCommand({
   name: "exec",
-  usage:
-    "<container-id> <command> [command options] || tsrunc exec -p process.json <container-id>",
+  usage: "<container-id> <command> [command options] || tsrunc exec -p process.json <container-id>",
   description: `Runs a command in a container, with the environment, user and limits of the container's own
 process unless flags say otherwise. Flags end at the id: "tsrunc exec c1 ls -l".
 Ends with the status of the command, or 255 when it could not be run.`,

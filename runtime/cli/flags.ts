@@ -1,5 +1,6 @@
 /** What a flag is: its table entry, the types its values get, and how one value is read. */
 import { parseDuration } from "../base/duration.ts";
+import { fail, type RuntimeError } from "../base/errors.ts";
 
 /** How the text after a flag is understood. The plural kinds may be repeated and collect their values. */
 export type FlagKind = "bool" | "string" | "int" | "duration" | "strings" | "ints";
@@ -85,20 +86,17 @@ function readDuration(text: string): number | undefined {
   }
 }
 
-/** Thrown for a value of the wrong kind; its text is what runc (Go's flag package) says. */
-function invalidValue(flag: Flag, text: string): Error {
+/** For a value of the wrong kind; the text is what runc (Go's flag package) says. */
+function invalidValue(flag: Flag, text: string): RuntimeError {
   const quoted = JSON.stringify(text);
-  return new Error(
-    flag.kind === "bool"
-      ? `invalid boolean value ${quoted} for -${flag.name}: parse error`
-      : `invalid value ${quoted} for flag -${flag.name}: parse error`,
-  );
+  const what = flag.kind === "bool" ? `boolean value ${quoted} for` : `value ${quoted} for flag`;
+  return fail("InvalidArgument", `invalid ${what} -${flag.name}: parse error`, { stage: "cli" });
 }
 
 /**
  * Reads one value of a flag.
  * @param previous the value so far, which the plural kinds add to and the others replace (last wins).
- * @throws Error with Go's wording when the text is not of the flag's kind.
+ * @throws InvalidArgument with Go's wording when the text is not of the flag's kind.
  */
 export function readValue(flag: Flag, text: string, previous: unknown): unknown {
   let value: unknown;

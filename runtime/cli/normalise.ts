@@ -67,7 +67,8 @@ export function normalise(
     const flag = find(table, parts.name);
     if (flag === undefined) {
       if (parts.name === "help" || parts.name === "h") return { flags: ["--help"], operands: [] };
-      if (operands.length === 0) return { flags: [...flags, `--${parts.name || argument}`], operands };
+      if (operands.length === 0)
+        return { flags: [...flags, `--${parts.name || argument}`], operands };
       operands.push(argument);
     } else if (parts.value !== undefined) {
       flags.push(`--${flag.name}=${parts.value}`);

@@ -1,5 +1,6 @@
 /** Parses a normalised command line with commander and puts its complaints into runc's words. */
-import { Command as Parser, Option } from "commander";
+import { Option, Command as Parser } from "commander";
+import { fail, type RuntimeError } from "../base/errors.ts";
 import { absentValue, type Flag, type FlagValues, readValue } from "./flags.ts";
 import { type FlagPlacement, normalise } from "./normalise.ts";
 
@@ -32,15 +33,14 @@ function namedFlag(message: string): string {
   return (space === -1 ? quoted : quoted.slice(0, space)).slice(2);
 }
 
-function inWordsOfRunc(error: ParserError): Error {
-  switch (error.code) {
-    case "commander.unknownOption":
-      return new Error(`flag provided but not defined: -${namedFlag(error.message)}`);
-    case "commander.optionMissingArgument":
-      return new Error(`flag needs an argument: -${namedFlag(error.message)}`);
-    default:
-      return new Error(error.message);
+function inWordsOfRunc(error: ParserError): RuntimeError {
+  let text = error.message;
+  if (error.code === "commander.unknownOption") {
+    text = `flag provided but not defined: -${namedFlag(text)}`;
+  } else if (error.code === "commander.optionMissingArgument") {
+    text = `flag needs an argument: -${namedFlag(text)}`;
   }
+  return fail("InvalidArgument", text, { stage: "cli" });
 }
 
 /** Every flag, booleans too, is an option with a value: commander's own `--no-x` means negation, runc's does not. */
@@ -70,7 +70,7 @@ function parserOf(table: readonly Flag[]): Parser {
 
 /**
  * Parses `argv` by a flag table.
- * @throws Error with the text that runc prints for wrong usage (`flag provided but not defined: -x`).
+ * @throws InvalidArgument with the text that runc prints for wrong usage (`flag provided but not defined: -x`).
  */
 export function parse<const F extends readonly Flag[]>(
   argv: readonly string[],

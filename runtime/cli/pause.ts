@@ -6,7 +6,7 @@ import { runtimeOf } from "./runtime.ts";
 export const pauseCommand = defineCommand({
   name: "pause",
   usage: "<container-id>",
-  description: "Freezes all processes of the container until \"tsrunc resume\".",
+  description: 'Freezes all processes of the container until "tsrunc resume".',
   flags: [],
   minOperands: 1,
   maxOperands: 1,

@@ -1,0 +1,69 @@
+/** `update`: changes the resource limits of a container. */
+import { closeSync, openSync } from "node:fs";
+import type { LinuxResources } from "../../schemas/generated/config.ts";
+import { validate } from "../../schemas/generated/validate-resources.ts";
+import { fail, wrap } from "../base/errors.ts";
+import { readAll } from "../base/stdio.ts";
+import { parseJson } from "../base/u64.ts";
+import { update } from "../lifecycle/update.ts";
+import { defineCommand } from "./command.ts";
+import { runtimeOf } from "./runtime.ts";
+import { completeResources, resourcesFromFlags, updateFlags } from "./update-resources.ts";
+
+/** More than any set of limits; a wrong file is not read whole. */
+const maxBytes = 4 << 20;
+
+function readFileOrStdin(path: string): string {
+  if (path === "-") return readAll(0, maxBytes);
+  const fd = openSync(path, "r");
+  try {
+    return readAll(fd, maxBytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Reads `linux.resources` from a file, `-` for standard input.
+ * @throws when it cannot be read, is not JSON, or has a wrong shape.
+ */
+function resourcesFromFile(path: string): LinuxResources {
+  let resources: unknown;
+  try {
+    resources = parseJson(readFileOrStdin(path));
+  } catch (error) {
+    throw wrap(error, { op: "read resources", path, code: "InvalidArgument", stage: "cli" });
+  }
+  if (!validate(resources)) {
+    const [problem] = validate.errors ?? [];
+    throw fail(
+      "InvalidArgument",
+      `invalid resources ${path}: ${problem?.instancePath ?? ""} ${problem?.message ?? ""}`.trim(),
+      { stage: "cli" },
+    );
+  }
+  return resources as LinuxResources;
+}
+
+export const updateCommand = defineCommand({
+  name: "update",
+  usage: "<container-id>",
+  description: "Changes limits of a container; what is not mentioned stays as it is.",
+  flags: updateFlags,
+  minOperands: 1,
+  maxOperands: 1,
+  placement: "interspersed",
+  run: async (invocation, flags, [id = ""]) => {
+    for (const name of ["l3-cache-schema", "mem-bw-schema"] as const) {
+      if (flags[name] !== "") throw fail("Unimplemented", `--${name}: Intel RDT is not supported`);
+    }
+    const resources = completeResources(
+      flags.resources === "" ? resourcesFromFlags(flags) : resourcesFromFile(flags.resources),
+    );
+    if (resources.memory?.kernel !== undefined || resources.memory?.kernelTCP !== undefined) {
+      invocation.log.warn("kernel memory settings are ignored: the kernel has no such limits");
+    }
+    await update(runtimeOf(invocation), id, resources);
+    return 0;
+  },
+});
