@@ -1,4 +1,5 @@
 /** Compiles a seccomp profile to the program and flags for seccomp(2). */
+import type { Seccomp } from "../../schemas/generated/config.ts";
 import { fail, type RuntimeError, wrap } from "../base/errors.ts";
 import {
   ARCH_NATIVE,
@@ -15,7 +16,6 @@ import {
 } from "./constants.ts";
 import { type CompiledRules, loadSeccompLibrary, type SeccompLibrary } from "./library.ts";
 import { newerSyscalls, syscallBase } from "./newer-syscalls.ts";
-import type { SeccompProfile } from "./profile.ts";
 import { buildProgram, INSTRUCTION_SIZE, type Part, type Verdict } from "./program.ts";
 import { encodeRequest } from "./request.ts";
 import { actionKind, type RuleList, toRuleList } from "./rules.ts";
@@ -44,10 +44,7 @@ export interface CompileOptions {
  * Compiles `linux.seccomp` of a config. Throws InvalidArgument for a profile that is wrong,
  * Unimplemented for one that this kernel or libseccomp cannot do.
  */
-export function compileSeccomp(
-  profile: SeccompProfile,
-  options: CompileOptions = {},
-): CompiledSeccomp {
+export function compileSeccomp(profile: Seccomp, options: CompileOptions = {}): CompiledSeccomp {
   const list = toRuleList(profile);
   return compileRules(list, encodeRequest(list), options.library ?? loadSeccompLibrary());
 }
@@ -120,7 +117,7 @@ function explain(error: unknown, list: RuleList, library: SeccompLibrary): Runti
   const { syscall, index } = error as { syscall?: string; index?: number };
   if (syscall === "seccomp_arch_add" && index !== undefined) {
     const token = list.archs[index];
-    const name = Object.keys(architectures).find((key) => architectures[key] === token);
+    const name = Object.entries(architectures).find((entry) => entry[1] === token)?.[0];
     return wrap(error, {
       op: `add architecture ${name} to seccomp filter (libseccomp ${library.version})`,
     });

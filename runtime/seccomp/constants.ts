@@ -1,4 +1,10 @@
 /** The names a profile uses for actions, operators, architectures and flags, with their numbers. */
+import type {
+  SeccompAction,
+  SeccompArch,
+  SeccompFlag,
+  SeccompOperator,
+} from "../../schemas/generated/config.ts";
 
 /** <linux/seccomp.h>: SECCOMP_RET_*. ERRNO and TRACE carry 16 bits of data. */
 export const RET_ERRNO = 0x00050000;
@@ -9,7 +15,7 @@ export const RET_ALLOW = 0x7fff0000;
 export const RET_ACTION_MASK = 0xffff0000;
 
 /** KILL is runc's (and libseccomp's) old name for KILL_THREAD. */
-export const actions: Readonly<Record<string, number>> = {
+export const actions: Readonly<Record<SeccompAction, number>> = {
   SCMP_ACT_ALLOW: RET_ALLOW,
   SCMP_ACT_ERRNO: RET_ERRNO,
   SCMP_ACT_KILL: 0x00000000,
@@ -22,7 +28,7 @@ export const actions: Readonly<Record<string, number>> = {
 };
 
 /** <seccomp.h>: enum scmp_compare. */
-export const operators: Readonly<Record<string, number>> = {
+export const operators: Readonly<Record<SeccompOperator, number>> = {
   SCMP_CMP_EQ: 4,
   SCMP_CMP_GE: 5,
   SCMP_CMP_GT: 6,
@@ -40,7 +46,7 @@ export const ARCH_S390 = 0x00000016;
 export const ARCH_S390X = 0x80000016;
 
 /** <seccomp.h>: SCMP_ARCH_*, which but for x32 are the AUDIT_ARCH_* of <linux/audit.h>. */
-export const architectures: Readonly<Record<string, number>> = {
+export const architectures: Readonly<Record<SeccompArch, number>> = {
   SCMP_ARCH_AARCH64: 0xc00000b7,
   SCMP_ARCH_ARM: 0x40000028,
   SCMP_ARCH_LOONGARCH64: 0xc0000102,
@@ -72,14 +78,14 @@ export const FLAG_NEW_LISTENER = 1 << 3;
 export const FLAG_WAIT_KILLABLE_RECV = 1 << 5;
 
 /** TSYNC is 0: accepted and ignored as in runc, since a container's init has one thread. */
-export const flags: Readonly<Record<string, number>> = {
+export const flags: Readonly<Record<SeccompFlag, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 1 << 1,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: FLAG_SPEC_ALLOW,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: FLAG_WAIT_KILLABLE_RECV,
 };
 
-/** Own-property lookup: a profile may say "constructor" or "__proto__". */
+/** Own-property lookup, for names that nobody has checked: a profile may say "constructor" or "__proto__". */
 export function lookUp(table: Readonly<Record<string, number>>, name: string): number | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }

@@ -1,18 +1,9 @@
 /** What `tsrunc features` and `--version` say about seccomp. */
+import type { SeccompFeatures } from "../../schemas/generated/features.ts";
 import { actions, architectures, FLAG_NEW_LISTENER, flags, operators } from "./constants.ts";
 import { loadSeccompLibrary, type SeccompLibrary } from "./library.ts";
 
-/** `linux.seccomp` of the features structure (runtime-spec features-linux.md). */
-export interface SeccompFeatures {
-  enabled: boolean;
-  actions?: string[];
-  operators?: string[];
-  archs?: string[];
-  knownFlags?: string[];
-  supportedFlags?: string[];
-}
-
-/** Names in runc's order; actions and flags are those which the running kernel accepts. */
+/** `linux.seccomp` of the features structure (features-linux.md). Names in runc's order; actions and flags are those which the running kernel accepts. */
 export function seccompFeatures(library: SeccompLibrary | undefined = tryLoad()): SeccompFeatures {
   if (library === undefined) return { enabled: false };
   return {
@@ -20,8 +11,8 @@ export function seccompFeatures(library: SeccompLibrary | undefined = tryLoad())
     actions: names(actions, (action) => library.hasAction(action)),
     operators: names(operators, () => true),
     archs: names(architectures, (arch) => library.hasArch(arch)),
-    knownFlags: Object.keys(flags),
-    supportedFlags: Object.keys(flags).filter((name) => supported(name, library)),
+    knownFlags: names(flags, () => true),
+    supportedFlags: names(flags, (flag) => supported(flag, library)),
   };
 }
 
@@ -39,15 +30,14 @@ function tryLoad(): SeccompLibrary | undefined {
 }
 
 /** Keys whose value passes; the tables are written in sorted order. */
-function names(
-  table: Readonly<Record<string, number>>,
+function names<Name extends string>(
+  table: Readonly<Record<Name, number>>,
   passes: (value: number) => boolean,
-): string[] {
-  return Object.keys(table).filter((name) => passes(table[name] as number));
+): Name[] {
+  return (Object.keys(table) as Name[]).filter((name) => passes(table[name]));
 }
 
 /** WAIT_KILLABLE_RECV is refused without a listener, so that each flag is asked for with one. */
-function supported(name: string, library: SeccompLibrary): boolean {
-  const bit = flags[name] as number;
-  return bit === 0 || library.hasFlags(bit) || library.hasFlags(bit | FLAG_NEW_LISTENER);
+function supported(flag: number, library: SeccompLibrary): boolean {
+  return flag === 0 || library.hasFlags(flag) || library.hasFlags(flag | FLAG_NEW_LISTENER);
 }

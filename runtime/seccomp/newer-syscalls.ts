@@ -32,14 +32,14 @@ export function syscallBase(arch: number): number {
   switch (arch) {
     case ARCH_X32:
       return 0x40000000;
-    case architectures["SCMP_ARCH_MIPS"]:
-    case architectures["SCMP_ARCH_MIPSEL"]:
+    case architectures.SCMP_ARCH_MIPS:
+    case architectures.SCMP_ARCH_MIPSEL:
       return 4000;
-    case architectures["SCMP_ARCH_MIPS64"]:
-    case architectures["SCMP_ARCH_MIPSEL64"]:
+    case architectures.SCMP_ARCH_MIPS64:
+    case architectures.SCMP_ARCH_MIPSEL64:
       return 5000;
-    case architectures["SCMP_ARCH_MIPS64N32"]:
-    case architectures["SCMP_ARCH_MIPSEL64N32"]:
+    case architectures.SCMP_ARCH_MIPS64N32:
+    case architectures.SCMP_ARCH_MIPSEL64N32:
       return 6000;
     default:
       return 0;

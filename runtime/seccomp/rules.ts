@@ -1,4 +1,6 @@
 /** Turns a profile into a flat rule list: every check and every decision that needs no library. */
+import type { Seccomp, SeccompArg, SeccompSyscall } from "../../schemas/generated/config.ts";
+import { fail, type RuntimeError } from "../base/errors.ts";
 import {
   ARCH_NATIVE,
   actions,
@@ -11,13 +13,6 @@ import {
   RET_NOTIFY,
   RET_TRACE,
 } from "./constants.ts";
-import {
-  invalid,
-  type SeccompArg,
-  type SeccompProfile,
-  type SeccompSyscall,
-  type Word,
-} from "./profile.ts";
 
 const EPERM = 1;
 const MAX_ARGS = 6;
@@ -62,7 +57,7 @@ export interface RuleList {
  * Reads a profile, throws InvalidArgument for whatever the spec or runc refuses.
  * runtime-spec config-linux.md, Seccomp; runc libcontainer/seccomp for what the spec leaves open.
  */
-export function toRuleList(profile: SeccompProfile): RuleList {
+export function toRuleList(profile: Seccomp): RuleList {
   const defaultAction = toAction(
     profile.defaultAction,
     profile.defaultErrnoRet,
@@ -140,7 +135,7 @@ function checkName(name: string, path: string): void {
 /** The action's number with its errno; a missing errno is EPERM for both actions that take one. */
 function toAction(
   name: string,
-  errnoRet: number | null | undefined,
+  errnoRet: number | undefined,
   path: string,
   errnoPath: string,
 ): number {
@@ -148,7 +143,7 @@ function toAction(
   if (action === undefined) throw invalid(path, `${name} is not a valid action for seccomp`);
   if (action !== RET_ERRNO && action !== RET_TRACE) {
     // The spec's MUST, which crun follows and runc does not.
-    if (errnoRet != null) throw invalid(errnoPath, `${name} takes no errno`);
+    if (errnoRet !== undefined) throw invalid(errnoPath, `${name} takes no errno`);
     return action;
   }
   const data = errnoRet ?? EPERM;
@@ -200,7 +195,7 @@ function toCondition(arg: SeccompArg, path: string): Condition {
 }
 
 /** An exact u64. A number beyond 2^53 has lost bits before it came here and is refused. */
-function toU64(value: Word, path: string): bigint {
+function toU64(value: SeccompArg["value"], path: string): bigint {
   if (typeof value === "bigint") {
     if (value >= 0n && value <= 0xffff_ffff_ffff_ffffn) return value;
   } else if (Number.isSafeInteger(value) && value >= 0) {
@@ -222,8 +217,8 @@ function toArchs(names: readonly string[]): number[] {
   return archs;
 }
 
-function toFlags(names: readonly string[] | null | undefined): number | undefined {
-  if (names == null) return undefined;
+function toFlags(names: readonly string[] | undefined): number | undefined {
+  if (names === undefined) return undefined;
   let bits = 0;
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as string;
@@ -234,7 +229,7 @@ function toFlags(names: readonly string[] | null | undefined): number | undefine
   return bits;
 }
 
-function checkListener(profile: SeccompProfile, notify: boolean): void {
+function checkListener(profile: Seccomp, notify: boolean): void {
   const path = profile.listenerPath ?? "";
   if (notify && path === "") {
     throw invalid("listenerPath", "has to be set when SCMP_ACT_NOTIFY is used");
@@ -242,6 +237,11 @@ function checkListener(profile: SeccompProfile, notify: boolean): void {
   if (path === "" && (profile.listenerMetadata ?? "") !== "") {
     throw invalid("listenerMetadata", "must not be set without listenerPath");
   }
+}
+
+/** An InvalidArgument about the profile; `path` is the JSON path inside `linux.seccomp`. */
+function invalid(path: string, text: string): RuntimeError {
+  return fail("InvalidArgument", `linux.seccomp.${path}: ${text}`, { op: "read seccomp profile" });
 }
 
 /** The action without its data. */
