@@ -185,15 +185,15 @@ export function makeBundle(edit?: (config: Config) => void): Bundle {
   return { path, config };
 }
 
-/** Gives the config a root filesystem of its own, writable; returns its path on the host. */
-export function ownRootfs(config: Config): string {
-  const path = join(scratchDirectory("own"), "rootfs");
+/** Gives the config a root filesystem of its own, writable, in `parent`; returns its path on the host. */
+export function ownRootfs(config: Config, parent: string = scratchDirectory("own")): string {
+  const path = join(parent, "rootfs");
   cpSync(sharedRootfs(), path, { recursive: true, verbatimSymlinks: true });
   config.root = { path };
   return path;
 }
 
-/** Bind-mounts a new host directory at the same path in the container; returns that path. */
+/** Bind-mounts a new host directory at /data in the container; returns its path on the host. */
 export function shareDirectory(config: Config): string {
   const path = scratchDirectory("shared");
   config.mounts.push({ destination: "/data", type: "bind", source: path, options: ["bind", "rw"] });

@@ -1,7 +1,7 @@
 /** Owns the handle of one container under test: its id, its bundle, a method for each verb, and removal afterwards. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Bundle, type Config, makeBundle, writeConfig } from "./bundle.ts";
-import { idPrefix } from "./environment.ts";
+import { idPrefix, runtimeFlags, runtimePath } from "./environment.ts";
 import { jsonLines, type Outcome, parseReport, type Report } from "./probe.ts";
 import { type InvokeOptions, invoke, type Launched, launch, type Result } from "./runtime.ts";
 import { scratchPath, stateRoot } from "./scratch.ts";
@@ -49,6 +49,12 @@ export class Container {
     return this.creator;
   }
 
+  /** The words of `create` for a program that runs the runtime itself. */
+  createCommand(flags: Flags = []): string[] {
+    const verb = ["create", "--bundle", this.bundle.path, ...flags, this.id];
+    return [runtimePath, ...runtimeFlags, "--root", stateRoot(), ...verb];
+  }
+
   /** Foreground (unless the flags say --detach) and blocking. */
   run(flags: Flags = [], options: InvokeOptions = {}): Result {
     this.creator = this.command("run", ["--bundle", this.bundle.path, ...flags], [], options);
@@ -78,8 +84,7 @@ export class Container {
   }
 
   delete(flags: Flags = []): Result {
-    const result = this.command("delete", flags);
-    return result;
+    return this.command("delete", flags);
   }
 
   exec(args: Flags, flags: Flags = [], options: InvokeOptions = {}): Result {
@@ -148,6 +153,11 @@ export class Container {
   rewrite(edit: (config: Config) => void): void {
     edit(this.bundle.config);
     writeConfig(this.bundle.path, this.bundle.config);
+  }
+
+  /** Takes config.json away, as an engine may that cleans its bundles early. */
+  removeConfig(): void {
+    rmSync(`${this.bundle.path}/config.json`);
   }
 
   stateDirectory(): string {

@@ -15,7 +15,9 @@ export interface TerminalEvent {
     | "received"
     | "exit"
     | "listening"
-    | "closed";
+    | "closed"
+    | "left"
+    | "reaped";
   [member: string]: unknown;
 }
 
@@ -55,7 +57,7 @@ export class Terminal {
     this.child.stdout.on("data", (chunk: Buffer) => {
       this.text += chunk.toString("utf8");
     });
-    this.child.on("close", () => {
+    this.child.on("exit", () => {
       this.ended = true;
     });
     this.child.stdin.on("error", () => undefined);
@@ -134,6 +136,30 @@ export function onPty(
   options: InvokeOptions = {},
 ): Terminal {
   return new Terminal(["host-pty", String(rows), String(cols), "--", ...command], options);
+}
+
+/** What a subreaper sees once its command has ended. */
+export interface Left {
+  /** The subreaper itself. */
+  pid: number;
+  status: number;
+  /** Its remaining children, separated by blanks. */
+  children: string;
+}
+
+export interface Subreaper {
+  readonly left: () => Promise<Left>;
+  /** Lets the subreaper reap and end. */
+  readonly close: () => Promise<void>;
+}
+
+/** Runs a command below a subreaper that stays until it is closed. Nothing the command leaves may hold its output. */
+export function onSubreaper(command: readonly string[]): Subreaper {
+  const terminal = new Terminal(["host-subreaper", "--", ...command]);
+  return {
+    left: () => terminal.event<Left>("left"),
+    close: () => terminal.close(),
+  };
 }
 
 export interface Receiver {

@@ -257,7 +257,7 @@ static int host_subreaper(int argc, char **argv)
 {
     char path[64], text[4096] = "";
     int status = 0;
-    if (argc < 3)
+    if (argc < 3 || strcmp(argv[1], "--") != 0)
         return 125;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     pid_t child = fork();
@@ -274,12 +274,13 @@ static int host_subreaper(int argc, char **argv)
         fclose(file);
     }
     json_object(NULL);
+    json_string("event", "left");
     json_number("pid", getpid());
     json_number("status", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
     json_string("children", text);
     json_end();
     json_line();
-    while (read(0, text, sizeof(text)) > 0)
+    while (read(0, text, sizeof(text)) > 0 && strstr(text, "close") == NULL)
         ;
     while (waitpid(-1, &status, WNOHANG) > 0)
         put_event("reaped", "status", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
