@@ -1,5 +1,5 @@
-// The seccomp addon: a thin N-API binding of native/core/seccomp.h, apart from the main addon so that
-// containers without a profile never map libseccomp.
+// The seccomp addon: a thin N-API binding of native/core/seccomp.h, apart from the main addon so
+// that containers without a profile never map libseccomp.
 #include <node_api.h>
 #include <seccomp.h>
 
@@ -76,7 +76,7 @@ napi_value ToObject(napi_env env, const tsr_seccomp_result &result)
     return out;
 }
 
-// compile(request: Uint8Array): { parts: { filter: Uint8Array, newest: number }[], unknown: number[] }
+// compile(request: Uint8Array): {parts: {filter: Uint8Array, newest: number}[], unknown: number[]}
 napi_value Compile(napi_env env, napi_callback_info info)
 {
     size_t argc = 1;

@@ -40,14 +40,14 @@ struct tsr_seccomp_error {
 };
 
 /**
- * Compiles a request to one program per architecture (libseccomp's time grows with the square of a
- * program: three apart take a third of three in one). Little-endian u32 unless said otherwise:
+ * Compiles a request to one program per architecture (libseccomp's time grows with the square of
+ * a program: three apart take a third of three in one). Little-endian u32 unless said otherwise:
  *   version, default action, archs, names, rules, threshold, then
  *   archs x token, names x (u8 length, bytes, NUL),
  *   rules x (name index, action, conditions, conditions x (arg, op, u64 a, u64 b)).
- * Action, op and token values are those of <seccomp.h> (token 0: the native architecture). More rules
- * than the threshold are laid out as a binary tree. Returns 0 or a negative errno with `error` filled;
- * -EBADMSG (call "decode") means that the request itself is malformed.
+ * Action, op and token values are those of <seccomp.h> (token 0: the native architecture). More
+ * rules than the threshold are laid out as a binary tree. Returns 0 or a negative errno with
+ * `error` filled; -EBADMSG (call "decode") means that the request itself is malformed.
  */
 int tsr_seccomp_compile(const uint8_t *data, size_t size, struct tsr_seccomp_result *result,
                         struct tsr_seccomp_error *error);
@@ -57,7 +57,7 @@ void tsr_seccomp_result_free(struct tsr_seccomp_result *result);
 /** Does libseccomp have a system call table for this SCMP_ARCH_* token? */
 bool tsr_seccomp_has_arch(uint32_t token);
 
-/** Does the kernel know this SECCOMP_RET_* action? seccomp(2), SECCOMP_GET_ACTION_AVAIL, Linux 4.14. */
+/** Does the kernel know this SECCOMP_RET_* action? SECCOMP_GET_ACTION_AVAIL, Linux 4.14. */
 bool tsr_seccomp_has_action(uint32_t action);
 
 /** Does the kernel know these SECCOMP_FILTER_FLAG_* bits? Loads nothing. */

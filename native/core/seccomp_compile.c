@@ -206,7 +206,7 @@ static int build(scmp_filter_ctx ctx, const struct request *request, uint32_t ar
         return refuse(error, "decode", -1, -EBADMSG);
     }
     if (added > request->threshold) {
-        /* Older libraries lack it and work all the same; 2.5.4 breaks when there is no rule at all. */
+        /* Older libraries lack it and work all the same; 2.5.4 breaks when there is no rule. */
         (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     }
     rc = export_filter(ctx, part);

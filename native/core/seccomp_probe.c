@@ -21,6 +21,6 @@ bool tsr_seccomp_has_action(uint32_t action)
 
 bool tsr_seccomp_has_flags(uint32_t flags)
 {
-    /* Flags are checked before the program is read: EFAULT says that only the program was missing. */
+    /* Flags are checked before the program is read: EFAULT says that only the program missed. */
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, NULL) != 0 && errno == EFAULT;
 }
