@@ -8,6 +8,7 @@
 #include "system_error.h"
 
 extern "C" {
+#include "../core/foreground.h"
 #include "../core/terminal.h"
 }
 
@@ -71,12 +72,35 @@ Napi::Value SetTerminalSize(const Napi::CallbackInfo &info)
     return env.Undefined();
 }
 
+Napi::Value Foreground(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto options = ReadObject(env, info[0], "options");
+    if (!options)
+        return env.Undefined();
+    const auto pid = ReadInt(env, options->Get("pid"), "pid");
+    if (!pid)
+        return env.Undefined();
+    const auto pidfd = ReadInt(env, options->Get("pidfd"), "pidfd");
+    if (!pidfd)
+        return env.Undefined();
+    const auto master = ReadInt(env, options->Get("masterFd"), "masterFd");
+    if (!master)
+        return env.Undefined();
+    int status = 0;
+    tsr_error error;
+    if (tsr_foreground(*pid, *pidfd, *master, &status, &error) != 0)
+        return ThrowSystemError(env, error);
+    return Napi::Number::New(env, status);
+}
+
 } // namespace
 
 void ExportTerminal(Napi::Env env, Napi::Object exports)
 {
     exports.Set("isTerminal", Napi::Function::New<IsTerminal>(env, "isTerminal"));
     exports.Set("terminalSize", Napi::Function::New<TerminalSize>(env, "terminalSize"));
+    exports.Set("foreground", Napi::Function::New<Foreground>(env, "foreground"));
     exports.Set("setTerminalSize", Napi::Function::New<SetTerminalSize>(env, "setTerminalSize"));
 }
 

@@ -135,9 +135,13 @@ export function loadNative(expectedAbi: number): NativeBinding {
   const path = `${libexecDir()}/tsrunc.node`;
   process.dlopen(module, path);
   if (module.exports.abi !== expectedAbi) {
-    throw fail("Internal", `addon ${path} speaks plan abi ${module.exports.abi}, not ${expectedAbi}`, {
-      hint: "reinstall tsrunc: executable and libexec come from different builds",
-    });
+    throw fail(
+      "Internal",
+      `addon ${path} speaks plan abi ${module.exports.abi}, not ${expectedAbi}`,
+      {
+        hint: "reinstall tsrunc: executable and libexec come from different builds",
+      },
+    );
   }
   loaded = module.exports;
   return loaded;

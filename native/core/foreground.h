@@ -1,0 +1,16 @@
+/* The supervisor of a foreground container or exec. */
+#ifndef TSR_CORE_FOREGROUND_H
+#define TSR_CORE_FOREGROUND_H
+
+#include <sys/types.h>
+
+#include "error.h"
+
+/*
+ * Passes signals and, with a terminal (master >= 0), bytes and window sizes on until the child has
+ * exited and its output is written; then reaps it. *status is what a shell would see: exit code or
+ * 128 + signal. The caller keeps pidfd and master. Only one call at a time (EBUSY).
+ */
+int tsr_foreground(pid_t pid, int pidfd, int master, int *status, struct tsr_error *error);
+
+#endif
