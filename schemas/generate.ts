@@ -1,8 +1,11 @@
 /** Makes schemas/generated/ from the schemas: `bun schemas/generate.ts`, or with `--check` only compares. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { planHeader } from "./generator/plan-header.ts";
 import { planModule } from "./generator/plan-module.ts";
 import { readPlanTable } from "./generator/plan-table.ts";
+import { shapesModule } from "./generator/schema-shapes.ts";
+import type { Schema, SchemaSet } from "./generator/schema-types.ts";
+import { typesModule } from "./generator/schema-types.ts";
 
 const here = import.meta.dirname;
 
@@ -10,13 +13,24 @@ function read(path: string): string {
   return readFileSync(`${here}/${path}`, "utf8");
 }
 
+function readSchemas(): SchemaSet {
+  const names = readdirSync(`${here}/oci`).filter((name) => name.endsWith(".json"));
+  return Object.fromEntries(names.sort().map((name) => [name, JSON.parse(read(`oci/${name}`)) as Schema]));
+}
+
 /** Every generated file's name and text. */
 function outputs(): Record<string, string> {
   const table = readPlanTable(read("tsrunc/plan.json"));
-  return {
+  const schemas = readSchemas();
+  const texts: Record<string, string> = {
     "plan.ts": planModule(table, read("generator/plan-codec.txt")),
     "plan_ops.h": planHeader(table),
   };
+  for (const file of Object.keys(schemas)) {
+    texts[file.replace(".json", ".ts")] = typesModule(schemas, file);
+  }
+  texts["shapes.ts"] = shapesModule(schemas["config.json"] ?? {});
+  return texts;
 }
 
 function present(name: string): string | undefined {
@@ -29,7 +43,9 @@ function present(name: string): string | undefined {
 
 const stale = Object.entries(outputs()).filter(([name, text]) => present(name) !== text);
 if (process.argv.includes("--check")) {
-  for (const [name] of stale) console.error(`schemas/generated/${name} is not up to date: run bun schemas/generate.ts`);
+  for (const [name] of stale) {
+    console.error(`schemas/generated/${name} is not up to date: run bun schemas/generate.ts`);
+  }
   process.exitCode = stale.length === 0 ? 0 : 1;
 } else {
   for (const [name, text] of stale) writeFileSync(`${here}/generated/${name}`, text);
