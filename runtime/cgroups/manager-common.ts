@@ -1,0 +1,73 @@
+/** What both managers do alike: options, tolerated errors, signalling process by process, removal with patience. */
+import { errnoOf, fail } from "../base/errors.ts";
+import type { NativeBinding } from "../native/binding.ts";
+import { sleep } from "./kernel-files.ts";
+import type { CgroupManager } from "./manager.ts";
+
+export interface ManagerOptions {
+  readonly native: () => NativeBinding;
+  readonly rootless: boolean;
+  /** Was cgroupsPath given? Then not getting it is an error, rootless or not. */
+  readonly explicitPath: boolean;
+}
+
+/** Rootless without a wish for a certain path: having no cgroup is no failure until a limit is asked for. */
+export function tolerable(error: unknown, options: ManagerOptions): boolean {
+  if (!options.rootless || options.explicitPath) return false;
+  const errno = errnoOf(error);
+  return errno === "EPERM" || errno === "EACCES" || errno === "EROFS";
+}
+
+/**
+ * Signals every process. Frozen processes cannot fork away meanwhile; where freezing is impossible the list is read
+ * again until it has nobody new.
+ */
+export function signalPids(
+  manager: Pick<CgroupManager, "pids" | "freeze" | "thaw">,
+  signal: number,
+  native: NativeBinding,
+  how: { readonly freeze: boolean; readonly thaw: boolean },
+): void {
+  if (how.freeze) {
+    try {
+      manager.freeze();
+    } catch {
+      // A freezer that does not settle must not keep a kill from happening.
+    }
+  }
+  try {
+    const signalled: Record<number, true> = {};
+    for (let pass = 0; pass < 10; pass++) {
+      const fresh = manager.pids().filter((pid) => !signalled[pid]);
+      if (fresh.length === 0) break;
+      for (const pid of fresh) {
+        signalled[pid] = true;
+        signalOne(native, pid, signal);
+      }
+    }
+  } finally {
+    if (how.thaw) manager.thaw();
+  }
+}
+
+function signalOne(native: NativeBinding, pid: number, signal: number): void {
+  try {
+    native.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
+}
+
+/** Removes with exponential waits of 1 ms to about 1 s in total; dying processes hold their cgroup for a moment. */
+export function removeAll(manager: CgroupManager): void {
+  for (let pause = 1; ; pause *= 2) {
+    if (manager.tryRemove()) return;
+    if (pause > 512) break;
+    sleep(pause);
+  }
+  const directories = Object.values(manager.paths);
+  throw fail("FailedPrecondition", `cannot remove cgroup: processes remain in ${directories[0]}`, {
+    errno: "EBUSY",
+    ...(directories[0] === undefined ? {} : { path: directories[0] }),
+  });
+}
