@@ -1,7 +1,9 @@
 /** The contract with the native addon, and the only place that opens it. */
 import { fail } from "../base/errors.ts";
 
-/** A program to start with vfork semantics; nothing of the caller's leaks but what is listed here. */
+/**
+ * A program to start with vfork semantics; nothing of the caller's leaks but what is listed here.
+ */
 export interface SpawnOptions {
   /** Absolute path of the executable, or an fd (a sealed memfd) to execveat. */
   readonly file: string | number;
@@ -47,20 +49,24 @@ export interface FileSystemStats {
 }
 
 /**
- * The native half, called by the parent only. Every function throws errors shaped like Node's system
- * errors ({code: "EPERM", errno: -1, syscall: "mount"}). Fds are plain numbers, opened close-on-exec;
- * whoever receives one from here closes it.
+ * The native half, called by the parent only. Every function throws errors shaped like Node's
+ * system errors ({code: "EPERM", errno: -1, syscall: "mount"}). Fds are plain numbers, opened
+ * close-on-exec; whoever receives one from here closes it.
  */
 export interface NativeBinding {
   /** The plan ABI the addon was built with; has to equal PLAN_ABI. */
   readonly abi: number;
   /** Copies a file into a sealed (SHRINK|GROW|WRITE|SEAL), close-on-exec memfd. */
   sealedCopy(path: string): number;
-  /** A sealed memfd that holds these bytes, read offset 0; data, not a program: it cannot be executed. */
+  /**
+   * A sealed memfd that holds these bytes, read offset 0; data, not a program: it cannot be
+   * executed.
+   */
   sealedMemory(name: string, data: Uint8Array): number;
   /**
-   * Starts a program with default signal dispositions and an empty mask, and returns once it has been executed;
-   * throws the exec's own errno (syscall "execve") when it cannot be. The caller closes pidfd and reaps pid.
+   * Starts a program with default signal dispositions and an empty mask, and returns once it has
+   * been executed; throws the exec's own errno (syscall "execve") when it cannot be. The caller
+   * closes pidfd and reaps pid.
    */
   spawn(options: SpawnOptions): { readonly pid: number; readonly pidfd: number };
   /** A SOCK_SEQPACKET pair. */
@@ -68,19 +74,22 @@ export interface NativeBinding {
   /** A pipe [read, write], close-on-exec. */
   pipe(): [number, number];
   /**
-   * Binds (mode 0600) and listens on a SOCK_SEQPACKET unix socket `name`, up to 80 bytes, in directory `dirFd`,
-   * whose own path may have any length.
+   * Binds (mode 0600) and listens on a SOCK_SEQPACKET unix socket `name`, up to 80 bytes, in
+   * directory `dirFd`, whose own path may have any length.
    */
   listenAt(dirFd: number, name: string): number;
   /** Connects to such a socket; refuses a symbolic link (ELOOP). */
   connectAt(dirFd: number, name: string): number;
   /** Connects a SOCK_STREAM socket to a path (console socket, pidfd socket). */
   connectStream(path: string): number;
-  /** sendmsg with SCM_RIGHTS (8 fds at most); MSG_NOSIGNAL; retries EINTR, blocks when full; EINVAL for no bytes. */
+  /**
+   * sendmsg with SCM_RIGHTS (8 fds at most); MSG_NOSIGNAL; retries EINTR, blocks when full; EINVAL
+   * for no bytes.
+   */
   send(fd: number, data: Uint8Array, fds: readonly number[]): void;
   /**
-   * recvmsg, MSG_CMSG_CLOEXEC, non-blocking: throws EAGAIN when nothing is there, EMSGSIZE for more than 64 KiB or
-   * 8 fds. What a peer sent before it closed is still received.
+   * recvmsg, MSG_CMSG_CLOEXEC, non-blocking: throws EAGAIN when nothing is there, EMSGSIZE for more
+   * than 64 KiB or 8 fds. What a peer sent before it closed is still received.
    */
   receive(fd: number): ReceivedMessage;
   /** poll(2) for POLLIN, blocking; timeout in ms, -1 for none. Returns the fds with any revents. */
@@ -89,7 +98,10 @@ export interface NativeBinding {
   signalPidfd(pidfd: number, signal: number): void;
   /** kill(2). */
   kill(pid: number, signal: number): void;
-  /** waitpid of an own child: wait status as `128+signal` or exit code; undefined with noHang when it lives on. */
+  /**
+   * waitpid of an own child: wait status as `128+signal` or exit code; undefined with noHang when
+   * it lives on.
+   */
   waitPid(pid: number, noHang: boolean): number | undefined;
   setSubreaper(on: boolean): void;
   /** Is this fd open? (fcntl F_GETFD) */
@@ -98,11 +110,17 @@ export interface NativeBinding {
   statfs(path: string): FileSystemStats;
   /** umount2(2). */
   unmount(path: string, flags: number): void;
-  /** eventfd(2) registered on a v1 cgroup event (memory.oom_control): returns the eventfd, non-blocking. */
+  /**
+   * eventfd(2) registered on a v1 cgroup event (memory.oom_control): returns the eventfd,
+   * non-blocking.
+   */
   cgroupEvent(cgroupDir: string, file: string): number;
   /** inotify_init + IN_MODIFY watch on a file: returns the inotify fd, non-blocking. */
   watchFile(path: string): number;
-  /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program, attaches it to the cgroup dir fd (ALLOW_MULTI) and detaches all others. */
+  /**
+   * Loads a BPF_PROG_TYPE_CGROUP_DEVICE program, attaches it to the cgroup dir fd (ALLOW_MULTI) and
+   * detaches all others.
+   */
   setDeviceProgram(cgroupFd: number, program: Uint8Array): void;
   isTerminal(fd: number): boolean;
   /** TIOCGWINSZ; throws ENOTTY when the fd is no terminal. */
@@ -110,16 +128,19 @@ export interface NativeBinding {
   /** TIOCSWINSZ. */
   setTerminalSize(fd: number, rows: number, columns: number): void;
   /**
-   * Runs the terminal and signal loop of a foreground process until it exits and its output is drained: raw mode,
-   * window size, stdin/stdout copying, forwarding of signals, job control; the caller's terminal is restored
-   * whatever happens. Returns the exit status (128+signal).
+   * Runs the terminal and signal loop of a foreground process until it exits and its output is
+   * drained: raw mode, window size, stdin/stdout copying, forwarding of signals, job control; the
+   * caller's terminal is restored whatever happens. Returns the exit status (128+signal).
    */
   foreground(options: ForegroundOptions): number;
 }
 
 let loaded: NativeBinding | undefined;
 
-/** Directory that holds the addon and init: `../libexec/tsrunc` beside the executable, or TSRUNC_LIBEXEC for tests on node. */
+/**
+ * Directory that holds the addon and init: `../libexec/tsrunc` beside the executable, or
+ * TSRUNC_LIBEXEC for tests on node.
+ */
 export function libexecDir(): string {
   const override = process.env["TSRUNC_LIBEXEC"];
   if (override !== undefined && process.versions["bun"] === undefined) return override;
