@@ -1,10 +1,15 @@
-# Builds the native half: the two addons, init, the conformance probe and the C tests. Included by ../Makefile.
+# Builds the native half: the two addons, init, the conformance probe and the C tests. Included by ../Makefile,
+# with paths relative to it.
 #
 #   dist/libexec/tsrunc/tsrunc.node    addon/*.cc and core/*.c but for seccomp
 #   dist/libexec/tsrunc/seccomp.node   addon/seccomp.cc, core/seccomp*.c, libseccomp (static)
 #   dist/libexec/tsrunc/init           init/*.c, static, musl
 #   build/conformance-probe            ../conformance/harness/probe/*.c, static, musl
 #   build/native/test/*_test           test/*_test.c, with ASan and UBSan
+
+# Objects sit in directories that mirror the sources': $$(@D) in a rule's order-only part.
+.SECONDEXPANSION:
+.SECONDARY:
 
 LIBEXEC := dist/libexec/tsrunc
 OBJ := build/native
@@ -67,25 +72,27 @@ $(LIBEXEC)/init: $(call objects,musl,$(INIT_C)) | $(LIBEXEC)/.
 build/conformance-probe: $(call objects,musl,$(PROBE_C)) | build/.
 	$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
 
-# --- C tests. Each names the sources that it needs in its first lines: `// sources: init/plan.c core/memfd.c`.
+# --- C tests: glibc, with sanitizers. A test links what it uses of core and init (all but main.c) out of two archives.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TEST_FLAGS := -std=gnu17 $(GNU) $(WARNINGS) -O1 -g $(SANITIZERS) -Ischemas/generated -Inative
+TEST_FLAGS := -std=gnu17 $(GNU) $(WARNINGS) -Wno-write-strings -O1 -g $(SANITIZERS) -Ischemas/generated
 TESTS := $(patsubst native/test/%.c,$(OBJ)/test/%,$(TEST_C))
-sources_of = $(addprefix native/,$(shell sed -n 's,^.*sources: *\([^*]*\).*,\1,p' $(1) | head -n 1))
 
-$(OBJ)/sanitized/%.c.o: %.c native/native.mk | $$(@D)/.
+$(OBJ)/test/%.c.o: %.c native/native.mk | $$(@D)/.
 	$(CC) $(TEST_FLAGS) $(DEPENDENCIES) -c $< -o $@
 
-define test_rule
-$(OBJ)/test/$(1): $(call objects,sanitized,native/test/$(1).c $(call sources_of,native/test/$(1).c)) | $(OBJ)/test/.
-	$$(CC) $(SANITIZERS) $$^ -o $$@
-endef
-$(foreach test,$(notdir $(basename $(TEST_C))),$(eval $(call test_rule,$(test))))
+$(OBJ)/test/init.a: $(call objects,test,$(filter-out native/init/main.c,$(INIT_C)))
+$(OBJ)/test/core.a: $(call objects,test,$(ADDON_C) $(SECCOMP_C))
+$(OBJ)/test/init.a $(OBJ)/test/core.a:
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(TESTS): $(OBJ)/test/%: $(OBJ)/test/native/test/%.c.o $(OBJ)/test/init.a $(OBJ)/test/core.a
+	$(CC) $(SANITIZERS) $^ -Wl,--as-needed -lseccomp -o $@
 
 %/.:
 	mkdir -p $@
 
-.PHONY: native
+.PHONY: native native-tests
 native: $(LIBEXEC)/tsrunc.node $(LIBEXEC)/seccomp.node $(LIBEXEC)/init
+native-tests: $(TESTS)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
