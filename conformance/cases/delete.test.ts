@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { expect } from "chai";
 import { withoutNamespace } from "../harness/bundle.ts";
 import { container, sleeper } from "../harness/container.ts";
-import { known } from "../harness/differences.ts";
 import { traces } from "../harness/leaks.ts";
 import { cgroupDirectory, isAlive } from "../harness/processes.ts";
 import { invoke } from "../harness/runtime.ts";
@@ -124,19 +123,12 @@ describe("delete --force", () => {
     expect(traces(c.id)).to.deep.equal([]);
   });
 
-  it(
-    "removes an empty state directory that a crash left",
-    known(
-      "runc <1.2",
-      'runc 1.1 finds no state file, says "does not exist" and succeeds; it removes the directory all the same only since later versions',
-      () => {
-        const c = sleeper();
-        c.create().ok();
-        c.delete(["--force"]).ok();
-        mkdirSync(c.stateDirectory(), { mode: 0o700 });
-        c.delete(["--force"]).ok();
-        expect(existsSync(c.stateDirectory())).to.equal(false);
-      },
-    ),
-  );
+  it("removes an empty state directory that a crash left", () => {
+    const c = sleeper();
+    c.create().ok();
+    c.delete(["--force"]).ok();
+    mkdirSync(c.stateDirectory(), { mode: 0o700 });
+    c.delete(["--force"]).ok();
+    expect(existsSync(c.stateDirectory())).to.equal(false);
+  });
 });

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { expect } from "chai";
 import { defaultCapabilities } from "../harness/bundle.ts";
-import { container, readPidFile, sleeper, textFile } from "../harness/container.ts";
+import { readPidFile, sleeper, textFile } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { runtimeFlags, runtimePath } from "../harness/environment.ts";
 import { parseReport } from "../harness/probe.ts";
@@ -89,7 +89,7 @@ describe("exec: what the process is given", () => {
     const c = sleeper((config) => {
       config.process.env.push("A=config", "B=config");
     }).up();
-    const { env } = c.execReport(["--env", "A=flag", "-e", "C=flag=with=equals"], "identity");
+    const { env } = c.execReport(["-e", "A=flag", "-e", "C=flag=with=equals"], "identity");
     expect(env.filter((entry) => entry.startsWith("A="))).to.deep.equal(["A=flag"]);
     expect(env).to.include.members(["B=config", "C=flag=with=equals"]);
   });
@@ -134,7 +134,7 @@ describe("exec: what the process is given", () => {
       const c = sleeper().up();
       c.exec(["/bin/true"], ["--user", user]).fails();
     };
-    const loose = ["-1", "4294967296", "99999999999999999999", "1:2:3"];
+    const loose = ["4294967296"];
     const reason = "Atoi without a range check; CVE-2026-30892 is the class of bug to keep out";
     it(`refuses --user ${user}`, loose.includes(user) ? known("runc", reason, body) : body);
   }
@@ -143,7 +143,7 @@ describe("exec: what the process is given", () => {
     const c = sleeper().up();
     const plain = c.execReport([], "caps").caps;
     expect(plain.effective).to.have.members(defaultCapabilities);
-    const more = c.execReport(["--cap", "CAP_NET_ADMIN", "-c", "CAP_SYS_PTRACE"], "caps").caps;
+    const more = c.execReport(["--cap", "CAP_NET_ADMIN", "--cap", "CAP_SYS_PTRACE"], "caps").caps;
     for (const set of ["effective", "permitted", "bounding"] as const) {
       expect(more[set]).to.include.members([
         ...defaultCapabilities,
@@ -304,13 +304,10 @@ describe("exec: states and refusals", () => {
     });
   }
 
-  it(
-    "refuses a variable without =",
-    known("runc", "passes it on as it is; 1.4 rejects it", () => {
-      const c = sleeper().up();
-      c.exec(["/bin/true"], ["--env", "NOEQUALS"]).fails(/NOEQUALS|env/);
-    }),
-  );
+  it("refuses a variable without =", () => {
+    const c = sleeper().up();
+    c.exec(["/bin/true"], ["--env", "NOEQUALS"]).fails(/NOEQUALS|env/);
+  });
 
   it("flags after the container's id belong to the program", () => {
     const c = sleeper().up();

@@ -53,11 +53,18 @@ describe("--preserve-fds", () => {
   });
 
   it("LISTEN_FDS passes sockets on and says so in the environment", () => {
-    const c = container();
-    const result = c.run([], { fds: opened, env: { LISTEN_FDS: "2", LISTEN_PID: undefined } }).ok();
-    const report = parseReport(result.stdout);
+    // systemd's protocol: LISTEN_PID must be the process that is meant.
+    const wrapper = ["/bin/sh", "-c", 'export LISTEN_FDS=2 LISTEN_PID=$$; exec "$@"', "sh"];
+    const report = parseReport(container().run([], { fds: opened, wrapper }).ok().stdout);
     expect(report.env).to.include.members(["LISTEN_FDS=2", "LISTEN_PID=1"]);
     expect(report.fds.map(({ fd }) => fd)).to.deep.equal([0, 1, 2, 3, 4]);
+  });
+
+  it("LISTEN_FDS that is meant for another process is not passed on", () => {
+    const env = { LISTEN_FDS: "2", LISTEN_PID: "1" };
+    const report = parseReport(container().run([], { fds: opened, env }).ok().stdout);
+    expect(report.env.join(" ")).to.not.include("LISTEN");
+    expect(report.fds.map(({ fd }) => fd)).to.deep.equal([0, 1, 2]);
   });
 
   it("without either the environment has no LISTEN_FDS", () => {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { expect } from "chai";
 import { container, type State, sleeper } from "../harness/container.ts";
+import { known } from "../harness/differences.ts";
 import { processesOf } from "../harness/processes.ts";
 import { invoke } from "../harness/runtime.ts";
 import { scratchPath } from "../harness/scratch.ts";
@@ -158,11 +159,14 @@ describe("list", () => {
     expect(invoke(["list", "--format=json"], { root }).ok().stdout.trim()).to.equal("null");
   });
 
-  it("of a root that does not exist fails when it was named", () => {
-    const root = scratchPath("no-root");
-    invoke(["list"], { root }).fails(/no such file/, 1);
-    expect(existsSync(root)).to.equal(false);
-  });
+  it(
+    "of a root that does not exist fails when it was named",
+    known("runc <1.2", "prints an empty list; newer runc reports the mistyped path", () => {
+      const root = scratchPath("no-root");
+      invoke(["list"], { root }).fails(/no such file/, 1);
+      expect(existsSync(root)).to.equal(false);
+    }),
+  );
 
   it("refuses an unknown format", () => {
     sleeper().create().ok();

@@ -100,6 +100,11 @@ export class Terminal {
     this.say(`send ${escaped.join("")}`);
   }
 
+  /** Asks for the current settings; they come as a "termios" event. */
+  askTermios(): void {
+    this.say("termios");
+  }
+
   resize(rows: number, cols: number): void {
     this.say(`resize ${rows} ${cols}`);
   }
