@@ -80,5 +80,7 @@ int op_execute(struct init *c, const struct tsr_args_execute *a) {
         env[a->env.count] = c->home;
     send_message(c, MESSAGE_EXEC, 0, 0, NULL, 0, -1);
     execve(c->executable, args, env);
-    return failed(c, "execve");
+    int result = failed(c, "execve");
+    set_detail(c, c->executable, NULL);
+    return result;
 }

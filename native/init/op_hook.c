@@ -92,12 +92,13 @@ int op_hook(struct init *c, const struct tsr_args_hook *a) {
     if (in_time && status == 0)
         return 0;
     text[strcspn(text, "\n")] = 0;
+    /* the path belongs to the text: `start` reads it without the plan at hand */
     if (!in_time)
-        snprintf(c->detail, sizeof c->detail, "timed out after %u ms", a->timeout_ms);
+        snprintf(c->detail, sizeof c->detail, "%s: timed out after %u ms", a->path, a->timeout_ms);
     else if (WIFSIGNALED(status))
-        snprintf(c->detail, sizeof c->detail, "killed by signal %d", WTERMSIG(status));
+        snprintf(c->detail, sizeof c->detail, "%s: killed by signal %d", a->path, WTERMSIG(status));
     else
-        snprintf(c->detail, sizeof c->detail, "exit status %d%s%s", WEXITSTATUS(status),
-                 text[0] ? ", output: " : "", text);
+        snprintf(c->detail, sizeof c->detail, "%s: exit status %d%s%s", a->path,
+                 WEXITSTATUS(status), text[0] ? ", output: " : "", text);
     return refused(c, "hook", in_time ? ECANCELED : ETIMEDOUT);
 }

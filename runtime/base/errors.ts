@@ -20,18 +20,18 @@ export type Stage = "cli" | "parent" | "init";
 
 /** What is known about a failure besides its text; typed, so that nobody parses messages. */
 export interface ErrorFacts {
-  readonly code?: Code;
+  readonly code?: Code | undefined;
   /** What was being done, a short verb phrase: `mount`, `write uid_map`. */
-  readonly op?: string;
-  readonly path?: string;
+  readonly op?: string | undefined;
+  readonly path?: string | undefined;
   /** Symbolic errno when the kernel refused (`EPERM`). */
-  readonly errno?: string;
-  readonly syscall?: string;
-  readonly stage?: Stage;
+  readonly errno?: string | undefined;
+  readonly syscall?: string | undefined;
+  readonly stage?: Stage | undefined;
   /** One line of advice for the user. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** Exit status the CLI ends with when it is not the usual 1 (exec that cannot be done: 255). */
-  readonly exitStatus?: number;
+  readonly exitStatus?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -75,7 +75,7 @@ function isSystemError(error: unknown): error is SystemError {
   return (
     error instanceof Error &&
     typeof (error as { code?: unknown }).code === "string" &&
-    /^E[A-Z0-9]+$/.test((error as { code: string }).code)
+    /^E[A-Z0-9]+$/.test(String((error as { code?: unknown }).code))
   );
 }
 
@@ -85,7 +85,7 @@ export function errnoOf(error: unknown): string | undefined {
   return isSystemError(error) ? error.code : undefined;
 }
 
-const codeOfErrno: Readonly<Record<string, Code>> = {
+const codes: Readonly<Record<string, Code>> = {
   ENOENT: "NotFound",
   ESRCH: "NotFound",
   EEXIST: "AlreadyExists",
@@ -101,6 +101,11 @@ const codeOfErrno: Readonly<Record<string, Code>> = {
   ETIMEDOUT: "DeadlineExceeded",
 };
 
+/** The class that a kernel error belongs to when nothing more is known. */
+export function codeOfErrno(errno: string): Code {
+  return codes[errno] ?? "Unknown";
+}
+
 /**
  * Adds context to a caught error at a layer boundary. A system error (node:fs or native) becomes
  * `op path: EPERM (operation not permitted)`; a RuntimeError becomes the cause of a new one.
@@ -108,20 +113,19 @@ const codeOfErrno: Readonly<Record<string, Code>> = {
 export function wrap(error: unknown, facts: ErrorFacts & { readonly op: string }): RuntimeError {
   const place = facts.path === undefined ? facts.op : `${facts.op} ${facts.path}`;
   if (isSystemError(error)) {
-    const syscall = facts.syscall ?? error.syscall;
     return new RuntimeError(`${place}: ${errnoText(error.code)}`, {
       ...facts,
-      code: facts.code ?? codeOfErrno[error.code] ?? "Unknown",
+      code: facts.code ?? codeOfErrno(error.code),
       errno: error.code,
-      ...(syscall === undefined ? {} : { syscall }),
+      syscall: facts.syscall ?? error.syscall,
     });
   }
   const inner = error instanceof RuntimeError ? error : undefined;
+  // the hint is part of the described text: it must not be printed twice
   return new RuntimeError(`${place}: ${describe(error)}`, {
-    ...(inner?.errno === undefined ? {} : { errno: inner.errno }),
-    ...(inner?.hint === undefined ? {} : { hint: inner.hint }),
-    ...(inner?.stage === undefined ? {} : { stage: inner.stage }),
-    ...(inner?.exitStatus === undefined ? {} : { exitStatus: inner.exitStatus }),
+    errno: inner?.errno,
+    stage: inner?.stage,
+    exitStatus: inner?.exitStatus,
     ...facts,
     code: facts.code ?? inner?.code ?? "Unknown",
     cause: error,

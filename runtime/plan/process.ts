@@ -68,7 +68,7 @@ export function addKeyring(builder: PlanBuilder, input: ProcessInput): void {
 export function addCredentials(builder: PlanBuilder, input: ProcessInput): void {
   const { process } = input;
   const { ops } = builder;
-  const { uid, gid, additionalGids = [], umask = 0o022 } = process.user ?? { uid: 0, gid: 0 };
+  const { uid = 0, gid = 0, additionalGids = [], umask = 0o022 } = process.user ?? {};
   if (process.noNewPrivileges === true) ops.push({ op: "noNewPrivileges" });
   else addSeccomp(builder, input);
   addRlimits(builder, input);

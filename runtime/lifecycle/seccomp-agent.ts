@@ -1,0 +1,30 @@
+/** Hands the listener of SCMP_ACT_NOTIFY to the agent that the config names. */
+import { closeSync } from "node:fs";
+import type { Spec } from "../../schemas/generated/config.ts";
+import type { ContainerProcessState, State } from "../../schemas/generated/state.ts";
+import { fail, wrap } from "../base/errors.ts";
+import type { Runtime } from "./context.ts";
+
+/** In: the listener, which stays the caller's. One message: the container process state, with the fd attached. */
+export function sendListener(rt: Runtime, spec: Spec, state: State, listener: number): void {
+  const { listenerPath, listenerMetadata } = spec.linux?.seccomp ?? {};
+  if (!listenerPath) throw fail("InvalidArgument", "linux.seccomp.listenerPath: required for SCMP_ACT_NOTIFY");
+  const native = rt.native();
+  const document: ContainerProcessState = {
+    ociVersion: state.ociVersion,
+    fds: ["seccompFd"],
+    pid: state.pid ?? 0,
+    ...(listenerMetadata === undefined ? {} : { metadata: listenerMetadata }),
+    state,
+  };
+  try {
+    const connection = native.connectStream(listenerPath);
+    try {
+      native.send(connection, new TextEncoder().encode(JSON.stringify(document)), [listener]);
+    } finally {
+      closeSync(connection);
+    }
+  } catch (error) {
+    throw wrap(error, { op: "send seccomp listener to", path: listenerPath });
+  }
+}

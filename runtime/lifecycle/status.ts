@@ -1,0 +1,51 @@
+/** What a container is doing now, and which verbs that allows. */
+import { fail } from "../base/errors.ts";
+import { checkContainerId } from "../base/ids.ts";
+import { cgroupsFromPaths } from "../cgroups/open.ts";
+import type { CgroupManager } from "../cgroups/manager.ts";
+import { isAlive } from "../host/process-stat.ts";
+import type { Runtime } from "./context.ts";
+import { gateExists, loadState, type StateFile } from "./store.ts";
+
+export type Status = "creating" | "created" | "running" | "paused" | "stopped";
+
+export interface Container {
+  readonly state: StateFile;
+  readonly status: Status;
+  /** Undefined when the container was created without cgroups. */
+  readonly cgroups: CgroupManager | undefined;
+}
+
+/**
+ * Opens a container by id.
+ * @throws InvalidArgument for an id that no container can have, NotFound ("container does not exist").
+ */
+export function openContainer(rt: Runtime, id: string): Container {
+  checkContainerId(id);
+  const state = loadState(rt.root, id);
+  const cgroups = managerOf(rt, state);
+  return { state, cgroups, status: statusOf(rt, state, cgroups) };
+}
+
+export function managerOf(rt: Runtime, state: StateFile): CgroupManager | undefined {
+  const { cgroups } = state;
+  if (cgroups === undefined) return undefined;
+  return cgroupsFromPaths(cgroups.mode, cgroups.paths, rt.native);
+}
+
+function statusOf(rt: Runtime, state: StateFile, cgroups: CgroupManager | undefined): Status {
+  if (state.phase === "creating") {
+    const { pid, startTime } = state.creator;
+    return isAlive(pid, startTime) ? "creating" : "stopped";
+  }
+  if (!isAlive(state.pid, state.startTime)) return "stopped";
+  if (cgroups?.isFrozen() === true) return "paused";
+  return gateExists(rt.root, state.id) ? "created" : "running";
+}
+
+/** Throws runc's text for a verb that needs a live container. */
+export function requireAlive({ status }: Container): void {
+  if (status === "stopped" || status === "creating") {
+    throw fail("FailedPrecondition", "container not running");
+  }
+}

@@ -1,0 +1,77 @@
+/** Ends a container's processes and removes what create has made. */
+import { closeSync, readFileSync } from "node:fs";
+import { errnoOf, wrap } from "../base/errors.ts";
+import type { CgroupManager } from "../cgroups/manager.ts";
+import { isAlive } from "../host/process-stat.ts";
+import type { Runtime } from "./context.ts";
+import { hookState, runHooksWarning } from "./hooks.ts";
+import { removeDir, type StateFile } from "./store.ts";
+
+const SIGKILL = 9;
+/** How long a killed process may take to die; it can be in the middle of an uninterruptible write. */
+const killTimeoutMs = 10_000;
+const MNT_DETACH = 2;
+
+/** Kills init and everything in the container's cgroups, and waits for their end. Fine when there is nothing. */
+export async function destroy(
+  rt: Runtime,
+  state: StateFile,
+  cgroups: CgroupManager | undefined,
+): Promise<void> {
+  const alive = isAlive(state.pid, state.startTime);
+  const pidfd = alive ? openProcess(rt, state.pid, state.startTime) : undefined;
+  if (pidfd !== undefined) rt.native().signalPidfd(pidfd, SIGKILL);
+  // with a pid namespace of its own the kernel ends the rest together with init
+  if (pidfd === undefined || state.sharesPidNamespace || cgroups?.isFrozen() === true) {
+    if (cgroups?.exists() === true) {
+      cgroups.signalAll(SIGKILL);
+      cgroups.thaw();
+    }
+  }
+  if (pidfd === undefined) return;
+  try {
+    await rt.waiter.wait([pidfd], killTimeoutMs);
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+/** A pidfd of the recorded process; undefined when it has ended and its number belongs to another one. */
+export function openProcess(rt: Runtime, pid: number, startTime: string): number | undefined {
+  let pidfd: number;
+  try {
+    pidfd = rt.native().openPidfd(pid);
+  } catch (error) {
+    if (errnoOf(error) === "ESRCH") return undefined;
+    throw wrap(error, { op: `open process ${pid}` });
+  }
+  // checked with the pidfd in hand: from now on the number cannot change hands
+  if (isAlive(pid, startTime)) return pidfd;
+  closeSync(pidfd);
+  return undefined;
+}
+
+/**
+ * Removes everything create made: processes, cgroups, mounts, state. poststop hooks come last and cannot fail it
+ * (runtime-spec, lifecycle step 13).
+ */
+export async function removeContainer(
+  rt: Runtime,
+  state: StateFile,
+  cgroups: CgroupManager | undefined,
+): Promise<void> {
+  await destroy(rt, state, cgroups);
+  cgroups?.remove();
+  if (state.sharesMountNamespace) unmountBelow(rt, state.rootfs);
+  removeDir(rt.root, state.id);
+  await runHooksWarning(rt, "poststop", state.poststop, hookState(state, "stopped", 0));
+}
+
+/** A container without a mount namespace has left its mounts on the host. */
+export function unmountBelow(rt: Runtime, rootfs: string): void {
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith(`${rootfs}/`));
+  for (const point of points.reverse()) rt.native().unmount(point, MNT_DETACH);
+}

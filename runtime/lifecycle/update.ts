@@ -1,0 +1,15 @@
+/** `update`: new limits for a live container. */
+import type { LinuxResources } from "../../schemas/generated/config.ts";
+import { fail } from "../base/errors.ts";
+import type { Runtime } from "./context.ts";
+import { openContainer, requireAlive } from "./status.ts";
+
+/** Writes what is given and leaves the rest; when one limit is refused the others are as before. */
+export async function update(rt: Runtime, id: string, resources: LinuxResources): Promise<void> {
+  const container = openContainer(rt, id);
+  requireAlive(container);
+  if (container.cgroups === undefined) {
+    throw fail("FailedPrecondition", "the container has no cgroup to update");
+  }
+  for (const warning of container.cgroups.update(resources)) rt.log.warn(warning);
+}
