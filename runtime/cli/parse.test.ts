@@ -27,6 +27,9 @@ describe("parse", () => {
       format: "table",
       "preserve-fds": 0,
       interval: 5000,
+      "no-pivot": undefined,
+      tty: undefined,
+      "pids-limit": undefined,
       env: [],
       "additional-gids": [],
     });

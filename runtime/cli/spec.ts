@@ -2,8 +2,23 @@
 import { writeFileSync } from "node:fs";
 import { errnoOf, fail, wrap } from "../base/errors.ts";
 import { absolutePath } from "../base/paths.ts";
+import { cgroupHost } from "../host/cgroup-mode.ts";
 import { specTemplate } from "../spec/template.ts";
 import { defineCommand } from "./command.ts";
+
+/** Whether the host has cgroup v2 only; without any cgroups it does not matter. */
+function onlyCgroup2(): boolean {
+  try {
+    return cgroupHost().mode === "v2";
+  } catch {
+    return false;
+  }
+}
+
+/** The caller's effective ids, to become root of a user namespace. */
+function callerIds(): { readonly uid: number; readonly gid: number } {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+}
 
 export const specCommand = defineCommand({
   name: "spec",
@@ -29,7 +44,10 @@ replaced.`,
   placement: "interspersed",
   run: async (_invocation, flags) => {
     const path = `${absolutePath(flags.bundle, process.cwd())}/config.json`;
-    const spec = specTemplate(flags.rootless === true);
+    const spec = specTemplate({
+      cgroup2: onlyCgroup2(),
+      ...(flags.rootless === true ? { rootless: callerIds() } : {}),
+    });
     try {
       writeFileSync(path, JSON.stringify(spec, undefined, "\t"), { flag: "wx", mode: 0o666 });
     } catch (error) {

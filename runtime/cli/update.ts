@@ -1,11 +1,10 @@
 /** `update`: changes the resource limits of a container. */
 import { closeSync, openSync } from "node:fs";
 import type { LinuxResources } from "../../schemas/generated/config.ts";
-import { validate } from "../../schemas/generated/validate-resources.ts";
-import { fail, wrap } from "../base/errors.ts";
+import { fail, RuntimeError, wrap } from "../base/errors.ts";
 import { readAll } from "../base/stdio.ts";
-import { parseJson } from "../base/u64.ts";
 import { update } from "../lifecycle/update.ts";
+import { loadResources } from "../spec/load.ts";
 import { defineCommand } from "./command.ts";
 import { runtimeOf } from "./runtime.ts";
 import { completeResources, resourcesFromFlags, updateFlags } from "./update-resources.ts";
@@ -25,24 +24,16 @@ function readFileOrStdin(path: string): string {
 
 /**
  * Reads `linux.resources` from a file, `-` for standard input.
- * @throws when it cannot be read, is not JSON, or has a wrong shape.
+ * @throws when it cannot be read, is not JSON, or is not what the specification says.
  */
 function resourcesFromFile(path: string): LinuxResources {
-  let resources: unknown;
+  const source = path === "-" ? "standard input" : path;
   try {
-    resources = parseJson(readFileOrStdin(path));
+    return loadResources(readFileOrStdin(path), source);
   } catch (error) {
-    throw wrap(error, { op: "read resources", path, code: "InvalidArgument", stage: "cli" });
+    if (error instanceof RuntimeError) throw error;
+    throw wrap(error, { op: "read resources from", path: source, stage: "cli" });
   }
-  if (!validate(resources)) {
-    const [problem] = validate.errors ?? [];
-    throw fail(
-      "InvalidArgument",
-      `invalid resources ${path}: ${problem?.instancePath ?? ""} ${problem?.message ?? ""}`.trim(),
-      { stage: "cli" },
-    );
-  }
-  return resources as LinuxResources;
 }
 
 export const updateCommand = defineCommand({
