@@ -1,6 +1,7 @@
 /** Many commands at once: independent containers do not disturb each other, and races on one container have one winner. */
 import { expect } from "chai";
 import { container, sleeper } from "../harness/container.ts";
+import { known } from "../harness/differences.ts";
 import { traces } from "../harness/leaks.ts";
 import { invoke, launch, type Result } from "../harness/runtime.ts";
 import { sleep } from "../harness/wait.ts";
@@ -56,18 +57,25 @@ describe("in parallel", function () {
     expect(traces()).to.deep.equal([]);
   });
 
-  it("creates with one id: one succeeds, the others say that it exists", async () => {
-    const c = sleeper();
-    const others = Array.from({ length: 9 }, () => sleeper().bundle.path);
-    const results = await all(
-      [c.bundle.path, ...others].map((path) => ["create", "--bundle", path, c.id]),
-    );
-    expect(succeeded(results)).to.equal(1);
-    for (const result of results.filter(({ status }) => status !== 0)) result.fails(/exist/, 1);
-    expect(c.status()).to.equal("created");
-    c.start().ok();
-    expect(c.status()).to.equal("running");
-  });
+  it(
+    "creates with one id: one succeeds, the others say that it exists",
+    known(
+      "runc",
+      "looks whether the id is in use and makes the directory in two steps: losers can remove the winner's state",
+      async () => {
+        const c = sleeper();
+        const others = Array.from({ length: 9 }, () => sleeper().bundle.path);
+        const results = await all(
+          [c.bundle.path, ...others].map((path) => ["create", "--bundle", path, c.id]),
+        );
+        expect(succeeded(results)).to.equal(1);
+        for (const result of results.filter(({ status }) => status !== 0)) result.fails(/exist/, 1);
+        expect(c.status()).to.equal("created");
+        c.start().ok();
+        expect(c.status()).to.equal("running");
+      },
+    ),
+  );
 
   it("starts of one container: one succeeds", async () => {
     const c = sleeper();
