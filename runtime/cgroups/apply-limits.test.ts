@@ -59,7 +59,8 @@ describe("applying limits", () => {
   });
 
   it("knows how to get back to what a file showed", () => {
-    const back = (file: string, written: string, before: string) => previousValue(file, written, before);
+    const back = (file: string, written: string, before: string) =>
+      previousValue(file, written, before);
     expect(back("pids.max", "5", "max")).to.deep.equal(["max"]);
     expect(back("cpu.max", "5 10", "max 100000")).to.deep.equal(["max 100000"]);
     expect(back("cpuset.cpus", "0", "")).to.deep.equal(["\n"]);
@@ -68,6 +69,8 @@ describe("applying limits", () => {
     const throttle = "blkio.throttle.read_bps_device";
     expect(back(throttle, "8:0 9", "8:16 3\n8:0 5")).to.deep.equal(["8:0 5"]);
     expect(back(throttle, "8:0 9", "8:16 3")).to.deep.equal(["8:0 0"]);
-    expect(back("io.max", "8:0 rbps=9", "")).to.deep.equal(["8:0 rbps=max wbps=max riops=max wiops=max"]);
+    expect(back("io.max", "8:0 rbps=9", "")).to.deep.equal([
+      "8:0 rbps=max wbps=max riops=max wiops=max",
+    ]);
   });
 });

@@ -50,7 +50,10 @@ function applyOne(
     throw fail(
       "FailedPrecondition",
       `cannot set ${write.field}: container has no cgroup with the ${write.controller} controller`,
-      { path: write.file, hint: `${write.file} is needed; is ${write.controller} mounted and permitted?` },
+      {
+        path: write.file,
+        hint: `${write.file} is needed; is ${write.controller} mounted and permitted?`,
+      },
     );
   }
   if (tryWrite(write, directory, write.file, write.value, done)) return;
@@ -85,7 +88,8 @@ function tryWrite(
 }
 
 function missingFile(write: LimitWrite, directory: string): RuntimeError {
-  const file = write.otherwise === undefined ? write.file : `${write.file} or ${write.otherwise.file}`;
+  const file =
+    write.otherwise === undefined ? write.file : `${write.file} or ${write.otherwise.file}`;
   const enabled = readIfThere(`${directory}/cgroup.controllers`)?.split(" ");
   const hint =
     enabled === undefined || enabled.includes(write.controller)
@@ -99,12 +103,7 @@ function missingFile(write: LimitWrite, directory: string): RuntimeError {
 }
 
 /** Adds the config field and, for refusals that people run into, the reason. */
-function explain(
-  write: LimitWrite,
-  directory: string,
-  file: string,
-  error: unknown,
-): RuntimeError {
+function explain(write: LimitWrite, directory: string, file: string, error: unknown): RuntimeError {
   const hint = hintFor(write, directory, file, errnoOf(error));
   const op = `cannot set ${write.field}`;
   return wrap(error, hint === undefined ? { op } : { op, hint });

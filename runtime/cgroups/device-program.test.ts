@@ -7,7 +7,13 @@ const [mknod, read, write] = [1, 2, 4];
 const [block, char] = [1, 2];
 
 /** Executes the program as the kernel would, on one access; also refuses what the verifier would. */
-function run(program: Uint8Array, type: number, access: number, major: number, minor: number): number {
+function run(
+  program: Uint8Array,
+  type: number,
+  access: number,
+  major: number,
+  minor: number,
+): number {
   const context = [((access << 16) | type) >>> 0, major, minor];
   const view = new DataView(program.buffer);
   const registers: (number | undefined)[] = [undefined, 0];
@@ -79,7 +85,9 @@ describe("device program", () => {
 
   it("leaves out rules for numbers that no device can have", () => {
     const none = deviceProgram(deviceState([]));
-    const rules: DeviceRule[] = [{ allow: true, type: "c", major: 0xffffffff, minor: 0, access: "rwm" }];
+    const rules: DeviceRule[] = [
+      { allow: true, type: "c", major: 0xffffffff, minor: 0, access: "rwm" },
+    ];
     expect(deviceProgram(deviceState(rules))).to.deep.equal(none);
   });
 });

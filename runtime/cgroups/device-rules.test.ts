@@ -42,7 +42,9 @@ describe("device rules", () => {
   });
 
   it("forget earlier rules at a rule for all", () => {
-    expect(deviceState([{ allow: true, type: "b", major: 8, minor: 0, access: "r" }, allowAll])).to.deep.equal({
+    expect(
+      deviceState([{ allow: true, type: "b", major: 8, minor: 0, access: "r" }, allowAll]),
+    ).to.deep.equal({
       defaultAllow: true,
       exceptions: [],
     });
@@ -68,7 +70,9 @@ describe("device rules", () => {
     const bad = (rule: DeviceRule) => () => deviceState([rule]);
     expect(bad({ allow: true, type: "p", access: "r" })).to.throw('type "p"');
     expect(bad({ allow: true, type: "c", access: "rx" })).to.throw('"rx"');
-    expect(bad({ allow: true, type: "c", major: 2 ** 32, access: "r" })).to.throw("devices[0].major");
+    expect(bad({ allow: true, type: "c", major: 2 ** 32, access: "r" })).to.throw(
+      "devices[0].major",
+    );
     expect(bad({ allow: true, type: "c" })).to.throw("cannot be empty");
   });
 
@@ -84,7 +88,10 @@ describe("device rules", () => {
   it("start over where the present state is not known in full", () => {
     expect(lines([], "a *:* rwm")[0]).to.equal("deny a");
     expect(lines([allowAll], "c 1:3 rwm")).to.deep.equal(["allow a"]);
-    const rules: DeviceRule[] = [allowAll, { allow: false, type: "b", major: 8, minor: 1, access: "w" }];
+    const rules: DeviceRule[] = [
+      allowAll,
+      { allow: false, type: "b", major: 8, minor: 1, access: "w" },
+    ];
     expect(lines(rules, "a *:* rwm")).to.deep.equal(["allow a", "deny b 8:1 w"]);
   });
 });

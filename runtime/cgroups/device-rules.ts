@@ -79,7 +79,8 @@ class MutableState {
     if (type !== "b" && type !== "c") {
       throw fail("InvalidArgument", `${where}: invalid cgroup device type "${type}"`);
     }
-    if (!rule.access) throw fail("InvalidArgument", `${where}: device access field cannot be empty`);
+    if (!rule.access)
+      throw fail("InvalidArgument", `${where}: device access field cannot be empty`);
     const exception = {
       type,
       major: deviceNumber(rule.major, `${where}.major`),

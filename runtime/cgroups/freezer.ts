@@ -67,9 +67,13 @@ export function freezeV2(directory: string): void {
   try {
     writeKernelFile(path, "0");
   } catch {}
-  throw fail("DeadlineExceeded", `timeout of ${freezeTimeout / 1000} s reached waiting for the cgroup to freeze`, {
-    path,
-  });
+  throw fail(
+    "DeadlineExceeded",
+    `timeout of ${freezeTimeout / 1000} s reached waiting for the cgroup to freeze`,
+    {
+      path,
+    },
+  );
 }
 
 export function thawV2(directory: string): void {

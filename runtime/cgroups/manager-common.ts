@@ -28,6 +28,7 @@ export function signalPids(
   native: NativeBinding,
   how: { readonly freeze: boolean; readonly thaw: boolean },
 ): void {
+  if (manager.pids().length === 0) return;
   if (how.freeze) {
     try {
       manager.freeze();

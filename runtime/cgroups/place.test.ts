@@ -20,7 +20,12 @@ const own = (h: Hierarchy): string => (h.ownPath === "/" ? h.mountPoint : h.moun
 
 describe("placing a container", () => {
   it("counts an absolute path from each mount point", () => {
-    const { paths, mode, unifiedRoot } = placeContainer({ id: "x", cgroupsPath: "/docker/x", host: v1, own });
+    const { paths, mode, unifiedRoot } = placeContainer({
+      id: "x",
+      cgroupsPath: "/docker/x",
+      host: v1,
+      own,
+    });
     expect(paths).to.deep.equal({
       devices: "/c/devices/docker/x",
       cpu: "/c/cpu,cpuacct/docker/x",
@@ -32,7 +37,8 @@ describe("placing a container", () => {
   });
 
   it("puts a relative path, or the id, below the own cgroup", () => {
-    const paths = (cgroupsPath?: string) => placeContainer({ id: "id", cgroupsPath, host: v1, own }).paths;
+    const paths = (cgroupsPath?: string) =>
+      placeContainer({ id: "id", cgroupsPath, host: v1, own }).paths;
     expect(paths("a/b")["cpu"]).to.equal("/c/cpu,cpuacct/user/a/b");
     expect(paths()["devices"]).to.equal("/c/devices/id");
     expect(paths("")[""]).to.equal("/c/unified/user/id");
@@ -48,7 +54,8 @@ describe("placing a container", () => {
   });
 
   it("does not let .. lead out, and refuses a root", () => {
-    const path = (cgroupsPath: string) => placeContainer({ id: "id", cgroupsPath, host: v2, own }).paths[""];
+    const path = (cgroupsPath: string) =>
+      placeContainer({ id: "id", cgroupsPath, host: v2, own }).paths[""];
     expect(path("/../../a/../b")).to.equal("/c/b");
     expect(path("../../../b")).to.equal("/c/user.slice/b");
     expect(() => path("/")).to.throw("root cgroup");
@@ -61,13 +68,19 @@ describe("placing an exec", () => {
 
   it("goes below all, or below the named controllers", () => {
     expect(placeExec(paths, ["sub"])).to.deep.equal({ cpu: "/c/cpu/x/sub", pids: "/c/pids/x/sub" });
-    expect(placeExec(paths, ["pids:/a/./b/"])).to.deep.equal({ cpu: "/c/cpu/x", pids: "/c/pids/x/a/b" });
+    expect(placeExec(paths, ["pids:/a/./b/"])).to.deep.equal({
+      cpu: "/c/cpu/x",
+      pids: "/c/pids/x/a/b",
+    });
     expect(placeExec(paths, ["pids,cpu:s"])["cpu"]).to.equal("/c/cpu/x/s");
     expect(placeExec(paths, ["/"])).to.deep.equal(paths);
   });
 
   it("refuses ways out, unknown and repeated controllers, and mixed forms", () => {
-    const place = (...subgroups: string[]) => () => placeExec(paths, subgroups);
+    const place =
+      (...subgroups: string[]) =>
+      () =>
+        placeExec(paths, subgroups);
     expect(place("../y")).to.throw("bad sub cgroup path");
     expect(place("pids:a/../../y")).to.throw("bad sub cgroup path");
     expect(place("io:a")).to.throw("unknown controller io");

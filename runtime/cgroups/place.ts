@@ -50,7 +50,10 @@ export function placeContainer(request: PlaceRequest): Place {
   const absolute = path.startsWith("/");
   const inner = absolutePath(path === "" ? request.id : path, "/");
   if (inner === "/") {
-    throw fail("InvalidArgument", `cgroupsPath "${path}" is a root cgroup, not one of the container's own`);
+    throw fail(
+      "InvalidArgument",
+      `cgroupsPath "${path}" is a root cgroup, not one of the container's own`,
+    );
   }
   const own = request.own ?? ownDirectory;
   const mode: CgroupMode = host.mode === "v2" ? "v2" : "v1";

@@ -5,13 +5,14 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   writeFileSync,
 } from "node:fs";
 import { expect } from "chai";
 import { PLAN_ABI } from "../../schemas/generated/plan.ts";
 import { RuntimeError } from "../base/errors.ts";
-import { type CgroupHost, cgroupHost } from "../host/cgroup-mode.ts";
+import { type CgroupHost, cgroupHost, ownDirectory } from "../host/cgroup-mode.ts";
 import { loadNative, type NativeBinding } from "../native/binding.ts";
 import type { CgroupManager } from "./manager.ts";
 import { cgroupsFromPaths, openCgroups } from "./open.ts";
@@ -36,7 +37,8 @@ function hasAddon(): boolean {
 /** A process that joins by itself, as the runtime's child does, and says so. */
 async function sleeper(fds: readonly number[], directory?: string): Promise<ChildProcess> {
   const join = fds.map((_, at) => `echo 0 >&${at + 3}`).join(" && ");
-  const enter = directory === undefined ? join : `echo 0 > ${directory}/cgroup.procs`;
+  const enter =
+    directory === undefined ? join : `${join || "true"} && echo 0 > ${directory}/cgroup.procs`;
   const child = spawn("bash", ["-c", `${enter} && echo joined && exec sleep 60`], {
     stdio: ["ignore", "pipe", "inherit", ...fds],
   });
@@ -166,7 +168,8 @@ describe("cgroup v1 for real", () => {
   });
 
   it("undoes everything when a limit cannot be set, and says which", () => {
-    const attempt = (): unknown => cgroups.create({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] });
+    const attempt = (): unknown =>
+      cgroups.create({ hugepageLimits: [{ pageSize: "2MB", limit: 0 }] });
     if (dir("hugetlb") === "") {
       expect(attempt).to.throw(RuntimeError, "linux.resources.hugepageLimits[0]");
     }
@@ -179,7 +182,9 @@ describe("cgroup v1 for real", () => {
   it("updates in any order of memory and swap, and takes back a half-done update", () => {
     cgroups.create({ memory: { limit: 32 << 20, swap: 32 << 20 }, pids: { limit: 7 } });
     const memory = (): string[] =>
-      ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"].map((f) => read(`${dir("memory")}/${f}`));
+      ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"].map((f) =>
+        read(`${dir("memory")}/${f}`),
+      );
     cgroups.update({ memory: { limit: 64 << 20, swap: 128 << 20 } });
     expect(memory()).to.deep.equal([String(64 << 20), String(128 << 20)]);
     cgroups.update({ memory: { limit: 16 << 20, swap: 16 << 20 } });
@@ -199,8 +204,46 @@ describe("cgroup v1 for real", () => {
     mkdirSync(above);
     expect(read(`${above}/cpuset.cpus`)).to.equal("");
     cgroups.create(undefined);
-    expect(read(`${dir("cpuset")}/cpuset.mems`)).to.equal(read("/sys/fs/cgroup/cpuset/cpuset.mems"));
+    expect(read(`${dir("cpuset")}/cpuset.mems`)).to.equal(
+      read("/sys/fs/cgroup/cpuset/cpuset.mems"),
+    );
     expect(read(`${above}/cpuset.cpus`)).to.not.equal("");
+  });
+
+  it("kills those who are in the v1 cgroups only together with all others", async () => {
+    cgroups.create(undefined);
+    const both = await sleeper(cgroups.joinFds(), cgroups.paths[""]);
+    const only = await sleeper(cgroups.joinFds());
+    children.push(both, only);
+    cgroups.freeze();
+    const ends = [ended(both), ended(only)];
+    cgroups.signalAll(9);
+    expect(await Promise.all(ends)).to.deep.equal(["SIGKILL", "SIGKILL"]);
+    cgroups.remove();
+    cgroups.signalAll(9);
+  });
+
+  it("does without cgroups when rootless and nothing was asked for", () => {
+    const rootless = (path?: string): CgroupManager =>
+      openCgroups({ id: parent, cgroupsPath: path, systemd: false, rootless: true, native, host });
+    process.seteuid?.(65534);
+    try {
+      const manager = rootless();
+      manager.create(undefined);
+      expect(manager.paths).to.deep.equal({});
+      expect(manager.joinFds()).to.deep.equal([]);
+      expect(manager.joinDirFd()).to.equal(-1);
+      expect(manager.pids()).to.deep.equal([]);
+      expect(manager.exists()).to.equal(false);
+      manager.remove();
+      const limited = rootless();
+      expect(() => limited.create({ pids: { limit: 5 } })).to.throw(
+        "no cgroup with the pids controller",
+      );
+      expect(() => rootless(`/${parent}/x`).create(undefined)).to.throw("EACCES");
+    } finally {
+      process.seteuid?.(0);
+    }
   });
 
   it("lists and removes sub-cgroups, and exec goes where it is told", async () => {
@@ -245,8 +288,17 @@ describe("cgroup v2 for real", () => {
   let child: ChildProcess | undefined;
   let host: CgroupHost;
   let mount: string;
+  let home: string;
+  let enabled: string | undefined;
   const open = (): CgroupManager =>
-    openCgroups({ id: "c", cgroupsPath: `/${parent}/c`, systemd: false, rootless: false, native, host });
+    openCgroups({
+      id: "c",
+      cgroupsPath: `/${parent}/c`,
+      systemd: false,
+      rootless: false,
+      native,
+      host,
+    });
   const dir = (): string => cgroups.paths[""] ?? "";
 
   before(function () {
@@ -254,6 +306,9 @@ describe("cgroup v2 for real", () => {
     const found = cgroupHost();
     if (found.mode === "v1") return skip(this, "no cgroup2 mount");
     mount = found.mode === "v2" ? (found.hierarchies[0]?.mountPoint ?? "") : unifiedMount;
+    enabled = read(`${mount}/cgroup.subtree_control`);
+    const own = found.hierarchies.find((h) => h.controllers[0] === "");
+    home = own === undefined ? mount : ownDirectory(own);
     host = { mode: "v2", hierarchies: [{ controllers: [""], mountPoint: mount, ownPath: "/" }] };
   });
   beforeEach(function () {
@@ -265,6 +320,15 @@ describe("cgroup v2 for real", () => {
     child = undefined;
     cgroups?.remove();
     if (mount !== undefined && existsSync(`${mount}/${parent}`)) rmdirSync(`${mount}/${parent}`);
+  });
+  after(() => {
+    // create() switched the host's controllers on for its children; leave them as they were.
+    if (enabled === undefined) return;
+    const now = read(`${mount}/cgroup.subtree_control`).split(" ");
+    for (const controller of now) {
+      if (controller === "" || enabled.split(" ").includes(controller)) continue;
+      writeFileSync(`${mount}/cgroup.subtree_control`, `-${controller}`);
+    }
   });
 
   it("takes a process by its directory fd, freezes and kills it", async () => {
@@ -301,16 +365,20 @@ describe("cgroup v2 for real", () => {
       expect(opens("/dev/null")).to.not.throw();
       expect(opens("/dev/kmsg")).to.throw("EPERM");
     } finally {
-      writeFileSync(`${mount}/cgroup.procs`, String(process.pid));
+      writeFileSync(`${home}/cgroup.procs`, String(process.pid));
     }
   });
 
-  it("moves exec into the leaf that init has moved to", async () => {
+  it("moves exec into the leaf that init has moved to", async function () {
+    const controller = read(`${mount}/cgroup.controllers`).split(" ")[0];
+    if (!controller) return skip(this, "no controller on the unified hierarchy");
     cgroups.create({ devices: [{ allow: true, access: "rwm" }] });
+    expect(read(`${dir()}/cgroup.controllers`).split(" ")).to.include(controller);
     mkdirSync(`${dir()}/leaf`);
     child = await sleeper([], `${dir()}/leaf`);
-    const fd = cgroups.joinDirFd({ subgroups: ["leaf"] });
-    expect(read(`/proc/self/fdinfo/${fd}`)).to.include("flags");
+    writeFileSync(`${dir()}/cgroup.subtree_control`, `+${controller}`);
+    const fd = cgroups.joinDirFd({ initPid: child.pid ?? 0 });
+    expect(readlinkSync(`/proc/self/fd/${fd}`)).to.equal(`${dir()}/leaf`);
     closeSync(fd);
     expect(cgroups.pids()).to.deep.equal([child.pid]);
   });
@@ -325,6 +393,6 @@ describe("cgroup v2 for real", () => {
 });
 
 function skip(context: Mocha.Context, reason: string): void {
-  context.test!.title += ` (skipped: ${reason})`;
+  if (context.test !== undefined) context.test.title += ` (skipped: ${reason})`;
   context.skip();
 }

@@ -1,5 +1,12 @@
 import { expect } from "chai";
-import { hugePageNames, parseBlkio, parseCount, parseKeys, parsePsi, parseRanges } from "./stats-files.ts";
+import {
+  hugePageNames,
+  parseBlkio,
+  parseCount,
+  parseKeys,
+  parsePsi,
+  parseRanges,
+} from "./stats-files.ts";
 
 describe("statistics formats", () => {
   it("reads counts of 64 bits, max and negative ones", () => {
@@ -10,7 +17,10 @@ describe("statistics formats", () => {
   });
 
   it("reads key lines and ranges", () => {
-    expect(parseKeys("nr_periods 3\nthrottled_time 9\n")).to.deep.equal({ nr_periods: 3, throttled_time: 9 });
+    expect(parseKeys("nr_periods 3\nthrottled_time 9\n")).to.deep.equal({
+      nr_periods: 3,
+      throttled_time: 9,
+    });
     expect(parseRanges("0-2,7")).to.deep.equal([0, 1, 2, 7]);
     expect(parseRanges("")).to.deep.equal([]);
   });
@@ -32,10 +42,8 @@ describe("statistics formats", () => {
   });
 
   it("names huge pages as the kernel's files do", () => {
-    expect(hugePageNames(["hugepages-2048kB", "hugepages-1048576kB", "hugepages-64kB", "x"])).to.deep.equal([
-      "2MB",
-      "1GB",
-      "64KB",
-    ]);
+    expect(
+      hugePageNames(["hugepages-2048kB", "hugepages-1048576kB", "hugepages-64kB", "x"]),
+    ).to.deep.equal(["2MB", "1GB", "64KB"]);
   });
 });

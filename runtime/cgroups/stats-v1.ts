@@ -6,8 +6,8 @@ import type { CgroupPaths } from "./manager.ts";
 import type {
   BlkioStats,
   CgroupStats,
-  CpusetStats,
   CpuStats,
+  CpusetStats,
   HugetlbStats,
   MemoryEntry,
   MemoryStats,

@@ -51,7 +51,8 @@ export function pidsBelow(directory: string): number[] {
 
 function collectPids(directory: string, pids: number[]): void {
   // A threaded cgroup does not list processes (EOPNOTSUPP), only threads.
-  const text = readIfThere(`${directory}/cgroup.procs`) ?? readIfThere(`${directory}/cgroup.threads`);
+  const text =
+    readIfThere(`${directory}/cgroup.procs`) ?? readIfThere(`${directory}/cgroup.threads`);
   if (text === undefined) return;
   for (const line of text.split("\n")) {
     const pid = Number(line);
@@ -108,20 +109,16 @@ function isGone(error: unknown): boolean {
 }
 
 /**
- * Fills cpuset.cpus and cpuset.mems of v1 cpuset cgroups from their parents where empty, upwards as far as needed: a
- * process cannot join a cpuset without either (ENOSPC). `skip` names a file which is about to be set.
+ * Fills one of cpuset.cpus and cpuset.mems of a v1 cpuset cgroup from its parent where empty, upwards as far as needed:
+ * a process cannot join a cpuset without either (ENOSPC). `isNew` spares looking into a cgroup just made. Returns the
+ * value.
  */
-export function inheritCpuset(directory: string, skip: { cpus: boolean; mems: boolean }): void {
-  if (!skip.cpus) inheritFile(directory, "cpuset.cpus");
-  if (!skip.mems) inheritFile(directory, "cpuset.mems");
-}
-
-function inheritFile(directory: string, file: string): string {
+export function inheritCpuset(directory: string, file: string, isNew: boolean): string {
   const path = `${directory}/${file}`;
-  const own = readKernelFile(path);
+  const own = isNew ? "" : readKernelFile(path);
   if (own !== "") return own;
   const parent = directory.slice(0, directory.lastIndexOf("/"));
-  const value = inheritFile(parent, file);
+  const value = inheritCpuset(parent, file, false);
   writeKernelFile(path, value);
   return value;
 }

@@ -5,12 +5,12 @@ import { errnoOf, fail, wrap } from "../base/errors.ts";
 import { cgroupHost, membershipsOf, ownDirectory } from "../host/cgroup-mode.ts";
 import { applyLimits } from "./apply-limits.ts";
 import { type DeviceState, deviceState, deviceWrites, parseDevicesList } from "./device-rules.ts";
-import { eventOf, freezeV1, isFrozenV1, thawV1 } from "./freezer.ts";
+import { freezeV1, isFrozenV1, thawV1 } from "./freezer.ts";
 import { readKernelFile, writeKernelFile, writeLines } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
+import { type ManagerOptions, removeAll, signalPids, tolerable } from "./manager-common.ts";
 import { oomSourceV1 } from "./oom.ts";
 import { placeExec } from "./place.ts";
-import { type ManagerOptions, removeAll, signalPids, tolerable } from "./manager-common.ts";
 import type { CgroupStats } from "./stats.ts";
 import { statsV1 } from "./stats-v1.ts";
 import { inheritCpuset, makeCgroup, pidsBelow, removeCgroup, unmake } from "./tree.ts";
@@ -75,9 +75,13 @@ export class V1Manager implements CgroupManager {
   #refuseUsed(): void {
     const count = this.pids().length;
     if (count > 0) {
-      throw fail("FailedPrecondition", `container's cgroup is not empty: ${count} process(es) found`, {
-        path: this.#main(),
-      });
+      throw fail(
+        "FailedPrecondition",
+        `container's cgroup is not empty: ${count} process(es) found`,
+        {
+          path: this.#main(),
+        },
+      );
     }
     if (this.isFrozen()) {
       throw fail("FailedPrecondition", "container's cgroup unexpectedly frozen", {
@@ -94,16 +98,23 @@ export class V1Manager implements CgroupManager {
     const leaf = this.paths["cpuset"];
     if (leaf === undefined || !(made.includes(leaf) || existing.includes(leaf))) return;
     const parent = leaf.slice(0, leaf.lastIndexOf("/"));
-    // A limit may only name what the parent has, so an empty parent is filled first.
-    if (made.includes(parent)) inheritCpuset(parent, { cpus: false, mems: false });
     const { cpus, mems } = resources.cpu ?? {};
-    inheritCpuset(leaf, { cpus: Boolean(cpus), mems: Boolean(mems) });
+    for (const [file, limit] of [
+      ["cpuset.cpus", cpus],
+      ["cpuset.mems", mems],
+    ] as const) {
+      // A limit may only name what the parent has, so the parent needs a value in either case.
+      if (limit) inheritCpuset(parent, file, made.includes(parent));
+      else inheritCpuset(leaf, file, made.includes(leaf));
+    }
   }
 
   #setDevices(directory: string, wanted: DeviceState, isNew: boolean): void {
     // A new cgroup that shall deny by default starts over in any case: no need to read what it inherited.
     const blind = isNew && !wanted.defaultAllow;
-    const present = blind ? undefined : parseDevicesList(readKernelFile(`${directory}/devices.list`));
+    const present = blind
+      ? undefined
+      : parseDevicesList(readKernelFile(`${directory}/devices.list`));
     const open = present?.defaultAllow === true && wanted.defaultAllow;
     if (isNew && open && wanted.exceptions.length === 0) return;
     const allow: string[] = [];
@@ -186,24 +197,30 @@ export class V1Manager implements CgroupManager {
   }
 
   signalAll(signal: number): void {
-    const unified = this.paths[""];
-    // Processes that somebody put into the v1 cgroups only are not seen by cgroup.kill.
-    if (signal === 9 && unified !== undefined && eventOf(unified, "populated") === 1) {
-      try {
-        writeKernelFile(`${unified}/cgroup.kill`, "1");
-        // What v1 has frozen does not die before it is thawed.
-        if (this.paths["freezer"] !== undefined) this.thaw();
-        return;
-      } catch (error) {
-        if (errnoOf(error) !== "ENOENT") throw error;
-      }
-    }
+    if (signal === 9 && this.#killUnified()) return;
     const wasFrozen = this.isFrozen();
     const canFreeze = this.paths["freezer"] !== undefined;
     signalPids(this, signal, this.#options.native(), {
       freeze: canFreeze && !wasFrozen,
       thaw: canFreeze && (signal === 9 || !wasFrozen),
     });
+  }
+
+  /** Hybrid: one write kills all at once, unless somebody put processes into the v1 cgroups only. */
+  #killUnified(): boolean {
+    const unified = this.paths[""];
+    if (unified === undefined) return false;
+    const there = pidsBelow(unified);
+    if (there.length === 0 || this.pids().some((pid) => !there.includes(pid))) return false;
+    try {
+      writeKernelFile(`${unified}/cgroup.kill`, "1");
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw error;
+    }
+    // What v1 has frozen does not die before it is thawed.
+    if (this.paths["freezer"] !== undefined) this.thaw();
+    return true;
   }
 
   stats(): CgroupStats {
@@ -227,7 +244,16 @@ export class V1Manager implements CgroupManager {
 
   tryRemove(): boolean {
     let all = true;
-    for (const directory of Object.values(this.paths)) all = removeCgroup(directory) && all;
+    const errors: unknown[] = [];
+    for (const directory of Object.values(this.paths)) {
+      try {
+        all = removeCgroup(directory) && all;
+      } catch (error) {
+        // One hierarchy that refuses must not keep the others' cgroups alive.
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
     return all;
   }
 }

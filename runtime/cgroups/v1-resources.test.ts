@@ -17,7 +17,15 @@ describe("v1 limits", () => {
   });
 
   it("orders cpu: period before quota, both repeatable, cpuset first", () => {
-    const cpu = { shares: 512, quota: 50000, period: 100000, burst: 1, idle: 0, cpus: "0", mems: "0" };
+    const cpu = {
+      shares: 512,
+      quota: 50000,
+      period: 100000,
+      burst: 1,
+      idle: 0,
+      cpus: "0",
+      mems: "0",
+    };
     expect(writes({ cpu })).to.deep.equal([
       "cpuset.cpus=0",
       "cpuset.mems=0",
@@ -35,7 +43,9 @@ describe("v1 limits", () => {
 
   it("refuses shares that the kernel would clamp", () => {
     expect(() => writes({ cpu: { shares: 1 } })).to.throw("minimum allowed cpu-shares is 2");
-    expect(() => writes({ cpu: { shares: 262145 } })).to.throw("maximum allowed cpu-shares is 262144");
+    expect(() => writes({ cpu: { shares: 262145 } })).to.throw(
+      "maximum allowed cpu-shares is 262144",
+    );
   });
 
   it("lets memory and memory+swap be written in either order, and lifts swap with memory", () => {
@@ -48,7 +58,9 @@ describe("v1 limits", () => {
       "memory.limit_in_bytes=-1",
       "memory.memsw.limit_in_bytes=-1",
     ]);
-    expect(writes({ memory: { limit: -1, swap: 5 } }).at(-1)).to.equal("memory.memsw.limit_in_bytes=5");
+    expect(writes({ memory: { limit: -1, swap: 5 } }).at(-1)).to.equal(
+      "memory.memsw.limit_in_bytes=5",
+    );
   });
 
   it("keeps 64-bit values", () => {
@@ -60,7 +72,11 @@ describe("v1 limits", () => {
   it("writes reservation, oom killer and swappiness, whose -1 means unset", () => {
     expect(
       writes({ memory: { reservation: 7, disableOOMKiller: true, swappiness: 0 } }),
-    ).to.deep.equal(["memory.soft_limit_in_bytes=7", "memory.oom_control=1", "memory.swappiness=0"]);
+    ).to.deep.equal([
+      "memory.soft_limit_in_bytes=7",
+      "memory.oom_control=1",
+      "memory.swappiness=0",
+    ]);
     expect(writes({ memory: { swappiness: 18446744073709551615n } })).to.deep.equal([]);
     expect(() => writes({ memory: { swappiness: 101 } })).to.throw("valid range is 0-100");
   });

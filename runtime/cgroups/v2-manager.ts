@@ -75,12 +75,18 @@ export class V2Manager implements CgroupManager {
   #refuseUsed(directory: string): void {
     const count = pidsBelow(directory).length;
     if (count > 0) {
-      throw fail("FailedPrecondition", `container's cgroup is not empty: ${count} process(es) found`, {
-        path: directory,
-      });
+      throw fail(
+        "FailedPrecondition",
+        `container's cgroup is not empty: ${count} process(es) found`,
+        {
+          path: directory,
+        },
+      );
     }
     if (readIfThere(`${directory}/cgroup.freeze`) === "1") {
-      throw fail("FailedPrecondition", "container's cgroup unexpectedly frozen", { path: directory });
+      throw fail("FailedPrecondition", "container's cgroup unexpectedly frozen", {
+        path: directory,
+      });
     }
   }
 
@@ -144,7 +150,8 @@ export class V2Manager implements CgroupManager {
     const recorded = this.paths[""];
     if (recorded === undefined) return -1;
     const subgroups = place.subgroups ?? [];
-    if (subgroups.length > 0) return openDirectory(placeExec(this.paths, subgroups)[""] ?? recorded);
+    if (subgroups.length > 0)
+      return openDirectory(placeExec(this.paths, subgroups)[""] ?? recorded);
     if (place.initPid !== undefined && readIfThere(`${recorded}/cgroup.subtree_control`) !== "") {
       return openDirectory(presentDirectory(recorded, place.initPid) ?? recorded);
     }
@@ -275,7 +282,9 @@ function presentDirectory(recorded: string, pid: number): string | undefined {
 function current(directory: string, resources: LinuxResources): V2Current {
   const { memory, cpu } = resources;
   const memoryMax =
-    isSet(memory?.swap) && !isSet(memory?.limit) ? readIfThere(`${directory}/memory.max`) : undefined;
+    isSet(memory?.swap) && !isSet(memory?.limit)
+      ? readIfThere(`${directory}/memory.max`)
+      : undefined;
   const cpuMax =
     isSet(cpu?.period) && !isSet(cpu?.quota) ? readIfThere(`${directory}/cpu.max`) : undefined;
   return {

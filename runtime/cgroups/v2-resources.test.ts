@@ -8,7 +8,9 @@ function writes(resources: LinuxResources, current?: V2Current): string[] {
 
 describe("v2 limits", () => {
   it("converts shares to weights at the fixed points of the common formula", () => {
-    expect([0, 1, 2, 1024, 262144, 300000].map(cpuWeight)).to.deep.equal([1, 1, 1, 100, 10000, 10000]);
+    expect([0, 1, 2, 1024, 262144, 300000].map(cpuWeight)).to.deep.equal([
+      1, 1, 1, 100, 10000, 10000,
+    ]);
     expect([512, 2048, 102].map(cpuWeight)).to.deep.equal([59, 174, 17]);
   });
 
@@ -22,7 +24,10 @@ describe("v2 limits", () => {
       "memory.max=1000",
     ]);
     expect(writes({ memory: { limit: 1000, swap: 1000 } })[0]).to.equal("memory.swap.max=0");
-    expect(writes({ memory: { limit: -1 } })).to.deep.equal(["memory.swap.max=max", "memory.max=max"]);
+    expect(writes({ memory: { limit: -1 } })).to.deep.equal([
+      "memory.swap.max=max",
+      "memory.max=max",
+    ]);
     expect(writes({ memory: { limit: -1, swap: 500 } })[0]).to.equal("memory.swap.max=500");
     expect(writes({ memory: { limit: 5, swap: -1 } })[0]).to.equal("memory.swap.max=max");
     expect(writes({ memory: { limit: 5 } })).to.deep.equal(["memory.max=5"]);

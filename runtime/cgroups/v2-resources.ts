@@ -200,7 +200,8 @@ function addUnified(resources: LinuxResources, add: Add): void {
 function warnOfV1Only(resources: LinuxResources, warnings: string[]): void {
   const { memory, cpu, blockIO, network } = resources;
   const warn = (given: boolean, field: string): void => {
-    if (given) warnings.push(`linux.resources.${field} has no effect: cgroup v2 has nothing like it`);
+    if (given)
+      warnings.push(`linux.resources.${field} has no effect: cgroup v2 has nothing like it`);
   };
   warn(isSet(memory?.kernel), "memory.kernel");
   warn(isSet(memory?.kernelTCP), "memory.kernelTCP");

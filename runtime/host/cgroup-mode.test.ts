@@ -65,7 +65,9 @@ describe("cgroup layout of the host", () => {
     const mounts = () => parseCgroupMounts(hybridMounts);
     const at = (mountPoint: string, ownPath: string) =>
       ownDirectory({ controllers: ["x"], mountPoint, ownPath }, mounts);
-    expect(at("/sys/fs/cgroup/systemd", "/user.slice")).to.equal("/sys/fs/cgroup/systemd/user.slice");
+    expect(at("/sys/fs/cgroup/systemd", "/user.slice")).to.equal(
+      "/sys/fs/cgroup/systemd/user.slice",
+    );
     expect(at("/odd place", "/docker/ab")).to.equal("/odd place");
     expect(at("/odd place", "/docker/ab/c")).to.equal("/odd place/c");
     expect(at("/odd place", "/docker/abc")).to.equal("/odd place");

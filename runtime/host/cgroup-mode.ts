@@ -155,8 +155,8 @@ export function parseCgroupMounts(mountinfo: string): CgroupMount[] {
     if (type !== "cgroup" && type !== "cgroup2") continue;
     mounts.push({
       version: type === "cgroup" ? 1 : 2,
-      root: unescape(root),
-      mountPoint: unescape(mountPoint),
+      root: decodeOctal(root),
+      mountPoint: decodeOctal(mountPoint),
       options: (options ?? "").split(","),
     });
   }
@@ -168,7 +168,7 @@ function readCgroupMounts(): CgroupMount[] {
 }
 
 /** mountinfo writes blank, tab, newline and backslash as \ooo. */
-function unescape(text: string): string {
+function decodeOctal(text: string): string {
   if (!text.includes("\\")) return text;
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
