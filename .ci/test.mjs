@@ -1,0 +1,83 @@
+// Runs every lane of tests on what `make test` has built and sums them up in one last line:
+// "N passed, N failed, N skipped". Exits 1 when anything failed. A lane that cannot run here counts as one skip.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+
+const minute = 60_000;
+const mocha = ["node_modules/.bin/mocha", "--reporter", ".ci/reporter.cjs"];
+const counts = "build/report/counts.json";
+const isRoot = process.getuid() === 0;
+
+/** Runs a command with our own output; true when it ended well and in time. */
+function run(command, env, minutes) {
+  const [file, ...args] = command;
+  const options = { stdio: "inherit", env: { ...process.env, ...env }, timeout: minutes * minute };
+  const { status, error } = spawnSync(file, args, { ...options, killSignal: "SIGKILL" });
+  if (error?.code === "ETIMEDOUT") console.log(`stopped after ${minutes} minutes`);
+  return status === 0;
+}
+
+/** One mocha run. A run that ends badly without a failed test (crash, leak check) counts as a failure itself. */
+function mochaLane(args, env, minutes) {
+  rmSync(counts, { force: true });
+  const good = run([...mocha, ...args], { ...env, TEST_COUNTS: counts }, minutes);
+  const result = existsSync(counts)
+    ? JSON.parse(readFileSync(counts, "utf8"))
+    : { passed: 0, failed: 0, skipped: 0 };
+  if (!good && result.failed === 0) result.failed = 1;
+  return result;
+}
+
+/** The C tests: an executable is one test. */
+function nativeLane() {
+  const result = { passed: 0, failed: 0, skipped: 0 };
+  const directory = "build/native/test";
+  for (const name of readdirSync(directory).filter((file) => file.endsWith("_test"))) {
+    const good = run([`${directory}/${name}`], {}, 5);
+    console.log(`${good ? "passed" : "FAILED"}: ${name}`);
+    result[good ? "passed" : "failed"] += 1;
+  }
+  return result;
+}
+
+function skipLane(reason) {
+  console.log(`skipped: ${reason}`);
+  return { passed: 0, failed: 0, skipped: 1 };
+}
+
+function casesLane(runtime, strict) {
+  if (!isRoot) return skipLane("conformance cases need root");
+  const env = { RUNTIME: runtime, ...(strict ? { CONFORMANCE_STRICT: strict } : {}) };
+  return mochaLane(["--config", "conformance/mocharc.json"], env, 20);
+}
+
+function crossCheckLane() {
+  const found = (process.env.PATH ?? "")
+    .split(":")
+    .concat("/usr/sbin", "/sbin")
+    .map((directory) => `${directory}/runc`)
+    .find((path) => existsSync(path));
+  return found === undefined ? skipLane("runc is not installed") : casesLane(found, "");
+}
+
+const lanes = [
+  ["unit tests", () => mochaLane([], {}, 5)],
+  ["C tests under ASan and UBSan", nativeLane],
+  ["conformance cases with tsrunc", () => casesLane(`${process.cwd()}/dist/bin/tsrunc`, "root")],
+  ["conformance cases with runc: are the tests right?", crossCheckLane],
+];
+
+mkdirSync("build/report", { recursive: true });
+const total = { passed: 0, failed: 0, skipped: 0 };
+const summary = [];
+for (const [name, lane] of lanes) {
+  console.log(`\n=== ${name}`);
+  const result = lane();
+  for (const key of Object.keys(total)) total[key] += result[key];
+  summary.push(
+    `${name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped`,
+  );
+}
+console.log(`\n${summary.join("\n")}\n`);
+process.exitCode = total.failed === 0 ? 0 : 1;
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -1,0 +1,133 @@
+# Every developer command; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+RUNTIME ?= dist/bin/tsrunc
+NPM_BIN := node_modules/.bin
+# Put there by `make setup`; a copy of the lockfile that node_modules was installed from.
+INSTALLED := node_modules/.installed-from
+
+TS_SOURCES := $(shell find runtime schemas shim conformance -name '*.ts' 2>/dev/null)
+# What goes into the executable: the product's sources, the dependencies and the commit.
+APP_SOURCES := package.json package-lock.json $(wildcard .git/logs/HEAD) \
+  $(filter-out conformance/% %.test.ts schemas/generate% ,$(TS_SOURCES))
+
+include native/native.mk
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name text; \
+	  do printf '  %-13s %s\n' "$$name" "$$text"; done
+
+# --- building
+
+.PHONY: setup
+setup: ## install what building and testing need (apt as root, npm)
+	@.ci/setup
+
+# A fresh clone gets its node_modules from any target; later changes of the lockfile do, too.
+$(INSTALLED): package-lock.json
+	@.ci/setup node_modules
+
+.PHONY: build
+build: native dist/bin/tsrunc build/conformance-probe ## executable, addons and init in dist/
+native $(call objects,addon,$(ADDON_CC)): | $(INSTALLED)
+
+dist/bin/tsrunc: $(APP_SOURCES) | $(INSTALLED)
+	$(NPM_BIN)/bun runtime/build.ts
+	@touch $@
+
+# The sources as JavaScript in build/, which is what node runs; output of sources that are gone is removed.
+build/.compiled: $(TS_SOURCES) tsconfig.json | $(INSTALLED) build/.
+	@find build/runtime build/schemas build/shim build/conformance -name '*.js' 2>/dev/null | while read -r js; \
+	  do ts="$${js#build/}"; [ -e "$${ts%.js}.ts" ] || rm -f "$$js" "$$js.map"; done
+	$(NPM_BIN)/tsc -p .
+	@touch $@
+
+.PHONY: compile
+compile: build/.compiled
+
+.PHONY: generate
+generate: | $(INSTALLED) ## schemas/ -> schemas/generated/
+	$(NPM_BIN)/bun schemas/generate.ts
+
+.PHONY: install
+install: build ## copy the built tree under $(DESTDIR)$(PREFIX)
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/tsrunc"
+	install -m 755 dist/bin/tsrunc "$(DESTDIR)$(PREFIX)/bin/tsrunc"
+	ln -sfn tsrunc "$(DESTDIR)$(PREFIX)/bin/containerd-shim-tsrunc-v2"
+	install -m 755 $(LIBEXEC)/init "$(DESTDIR)$(PREFIX)/libexec/tsrunc/init"
+	install -m 644 $(LIBEXEC)/tsrunc.node $(LIBEXEC)/seccomp.node "$(DESTDIR)$(PREFIX)/libexec/tsrunc/"
+
+.PHONY: clean
+clean: ## remove build/ and dist/
+	rm -rf build dist
+
+# --- checking
+
+.PHONY: ok
+ok: check test-unit ## the gate before a commit: check, unit tests, hot-path budget
+
+.PHONY: check
+check: lint types generated dead-code ## format, lint, types, generated files, unused code
+
+.PHONY: lint
+lint: | $(INSTALLED)
+	$(NPM_BIN)/biome ci --colors=off --error-on-warnings .
+
+.PHONY: types
+types: build/.compiled
+
+.PHONY: generated
+generated: | $(INSTALLED)
+	$(NPM_BIN)/bun schemas/generate.ts --check
+
+.PHONY: dead-code
+dead-code: | $(INSTALLED)
+	$(NPM_BIN)/knip --no-progress
+
+.PHONY: fmt
+fmt: | $(INSTALLED) ## format and sort imports (C too, where clang-format is installed)
+	$(NPM_BIN)/biome check --colors=off --write --linter-enabled=false .
+	@if command -v clang-format >/dev/null; then clang-format -i native/*/*.[ch] native/*/*.cc; fi
+
+# --- testing; T='text' runs only the tests whose names match
+
+MOCHA = node_modules/.bin/mocha $(if $(T),-g '$(T)')
+
+.PHONY: test
+test: setup ## everything, as root; ends with "N passed, N failed, N skipped"
+	$(MAKE) build native-tests compile
+	node .ci/test.mjs
+
+.PHONY: test-unit
+test-unit: build/.compiled native ## unit tests and the hot-path budget
+	$(MOCHA)
+
+.PHONY: test-native
+test-native: native-tests ## C tests under ASan and UBSan
+	@for test in $(TESTS); do echo "$$test"; $$test || exit 1; done
+
+.PHONY: cases
+cases: build build/.compiled ## conformance cases; RUNTIME=path of any OCI runtime (default: ours)
+	RUNTIME="$(abspath $(RUNTIME))" $(MOCHA) --config conformance/mocharc.json
+
+.PHONY: conformance
+conformance: cases
+
+.PHONY: test-root
+test-root: ## conformance cases with tsrunc, then with runc
+	$(MAKE) cases
+	@if command -v runc >/dev/null; then $(MAKE) cases RUNTIME="$$(command -v runc)"; else echo "skipped: cases with runc (not installed)"; fi
+
+.PHONY: bench
+bench: build build/.compiled ## side by side with other runtimes; OUT=file.json
+	node build/conformance/bench/main.js $(if $(OUT),--out "$(OUT)")
+
+.PHONY: demo
+demo: setup ## run a busybox container and show what it sees
+	$(MAKE) build
+	.ci/demo
