@@ -1,9 +1,15 @@
-/** Carries out a list of limit writes: order, alternatives, what to say when the kernel refuses, and taking them back. */
+/**
+ * Carries out a list of limit writes: order, alternatives, what to say when the kernel refuses, and
+ * taking them back.
+ */
 import { errnoOf, fail, type RuntimeError, wrap } from "../base/errors.ts";
 import { readIfThere, writeKernelFile } from "./kernel-files.ts";
 import type { LimitPlan, LimitWrite } from "./resources.ts";
 
-/** Directory of the container's cgroup that holds a controller's files, or undefined where there is none. */
+/**
+ * Directory of the container's cgroup that holds a controller's files, or undefined where there is
+ * none.
+ */
 export type DirectoryOf = (controller: string) => string | undefined;
 
 interface Done {
@@ -13,9 +19,10 @@ interface Done {
 }
 
 /**
- * Writes limits in order; a write that came too early is repeated after the others. Returns the plan's warnings and
- * those of optional limits without a file. Throws with the config field, the file and a hint; with `undo`, earlier
- * writes are taken back first (a new cgroup is removed instead, which is cheaper).
+ * Writes limits in order; a write that came too early is repeated after the others. Returns the
+ * plan's warnings and those of optional limits without a file. Throws with the config field, the
+ * file and a hint; with `undo`, earlier writes are taken back first (a new cgroup is removed
+ * instead, which is cheaper).
  */
 export function applyLimits(plan: LimitPlan, directoryOf: DirectoryOf, undo: boolean): string[] {
   const warnings = [...plan.warnings];
@@ -136,8 +143,8 @@ function hintFor(
 }
 
 /**
- * What to write to get back to `before`, the file's content. Files of one-entry lists are read as a whole but written
- * entry by entry; an entry that was not there is reset.
+ * What to write to get back to `before`, the file's content. Files of one-entry lists are read as a
+ * whole but written entry by entry; an entry that was not there is reset.
  */
 export function previousValue(file: string, written: string, before: string): readonly string[] {
   if (file === "memory.oom_control") {
@@ -158,7 +165,10 @@ export function previousValue(file: string, written: string, before: string): re
   return [before === "" ? "\n" : before];
 }
 
-/** Latest first; what depends on a write not yet taken back is tried a second time. Failures leave the first error. */
+/**
+ * Latest first; what depends on a write not yet taken back is tried a second time. Failures leave
+ * the first error.
+ */
 function restore(done: readonly Done[]): void {
   let pending = [...done].reverse();
   for (let pass = 0; pass < 2 && pending.length > 0; pass++) {

@@ -6,7 +6,9 @@ import { deviceState } from "./device-rules.ts";
 const [mknod, read, write] = [1, 2, 4];
 const [block, char] = [1, 2];
 
-/** Executes the program as the kernel would, on one access; also refuses what the verifier would. */
+/**
+ * Executes the program as the kernel would, on one access; also refuses what the verifier would.
+ */
 function run(
   program: Uint8Array,
   type: number,

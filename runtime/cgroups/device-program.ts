@@ -1,7 +1,11 @@
-/** A device access state -> eBPF bytes of a BPF_PROG_TYPE_CGROUP_DEVICE program, as cgroup v2 wants it. Pure. */
+/**
+ * A device access state -> eBPF bytes of a BPF_PROG_TYPE_CGROUP_DEVICE program, as cgroup v2 wants
+ * it. Pure.
+ */
 import { accessAll, type DeviceState } from "./device-rules.ts";
 
-// Registers: the verdict, the context (later scratch), then what is asked for: device type, access, major, minor.
+// Registers: the verdict, the context (later scratch), then what is asked for: device type, access,
+// major, minor.
 const r0 = 0;
 const r1 = 1;
 const type = 2;
@@ -27,8 +31,9 @@ const typeCode = { b: 1, c: 2 } as const;
 type Instruction = readonly [number, number, number, number, number];
 
 /**
- * Returns the program: 1 allows, 0 denies. An allowing exception has to cover all of the access asked for, a denying
- * one applies when it covers any of it, as in the v1 controller (security/device_cgroup.c).
+ * Returns the program: 1 allows, 0 denies. An allowing exception has to cover all of the access
+ * asked for, a denying one applies when it covers any of it, as in the v1 controller
+ * (security/device_cgroup.c).
  */
 export function deviceProgram(state: DeviceState): Uint8Array {
   // struct bpf_cgroup_dev_ctx { u32 access_type /* access << 16 | type */, u32 major, u32 minor }
@@ -52,7 +57,8 @@ export function deviceProgram(state: DeviceState): Uint8Array {
     }
     if (exception.major >= 0) checks.push([jumpNotEqual, major, 0, 0, exception.major]);
     if (exception.minor >= 0) checks.push([jumpNotEqual, minor, 0, 0, exception.minor]);
-    // Each jump leaves the block: past the remaining checks and the two instructions of the verdict.
+    // Each jump leaves the block: past the remaining checks and the two instructions of the
+    // verdict.
     for (const [at, check] of checks.entries()) {
       const [opcode, to, from, , value] = check;
       const isJump = (opcode & 7) === 5;

@@ -1,4 +1,7 @@
-/** The device access rules of a container as a state, and the least writes that bring a v1 devices cgroup there. Pure. */
+/**
+ * The device access rules of a container as a state, and the least writes that bring a v1 devices
+ * cgroup there. Pure.
+ */
 import type { DeviceRule } from "../../schemas/generated/config.ts";
 import { fail } from "../base/errors.ts";
 import type { Integer } from "../base/u64.ts";
@@ -17,7 +20,10 @@ export interface DeviceException {
   readonly access: number;
 }
 
-/** What a devices cgroup does: a default, and exceptions from it (a kernel devices cgroup holds exactly this). */
+/**
+ * What a devices cgroup does: a default, and exceptions from it (a kernel devices cgroup holds
+ * exactly this).
+ */
 export interface DeviceState {
   readonly defaultAllow: boolean;
   readonly exceptions: readonly DeviceException[];
@@ -30,8 +36,8 @@ export interface DeviceWrite {
 }
 
 /**
- * What every container may use whatever the config says: mknod of anything, and null, zero, full, random, urandom,
- * tty, pseudo terminals (runtime-spec "Default Devices"; runc's list).
+ * What every container may use whatever the config says: mknod of anything, and null, zero, full,
+ * random, urandom, tty, pseudo terminals (runtime-spec "Default Devices"; runc's list).
  */
 const defaultRules: readonly DeviceRule[] = [
   { allow: true, type: "c", access: "m" },
@@ -47,9 +53,10 @@ const defaultRules: readonly DeviceRule[] = [
 ];
 
 /**
- * The state that linux.resources.devices asks for, applied in order on top of "deny all" and followed by the default
- * devices. Throws InvalidArgument for malformed rules, and for a rule that takes something out of an earlier wildcard:
- * a devices cgroup cannot express that and would ignore it silently.
+ * The state that linux.resources.devices asks for, applied in order on top of "deny all" and
+ * followed by the default devices. Throws InvalidArgument for malformed rules, and for a rule that
+ * takes something out of an earlier wildcard: a devices cgroup cannot express that and would ignore
+ * it silently.
  */
 export function deviceState(rules: readonly DeviceRule[] | undefined): DeviceState {
   const state = new MutableState(false);
@@ -155,8 +162,8 @@ function format({ type, major, minor, access }: DeviceException): string {
 }
 
 /**
- * Parses devices.list. It shows what is allowed; of a cgroup that allows by default it shows no exceptions
- * (security/device_cgroup.c), so such a state is known only in part.
+ * Parses devices.list. It shows what is allowed; of a cgroup that allows by default it shows no
+ * exceptions (security/device_cgroup.c), so such a state is known only in part.
  */
 export function parseDevicesList(text: string): DeviceState {
   const exceptions: DeviceException[] = [];
@@ -179,9 +186,10 @@ export function parseDevicesList(text: string): DeviceState {
 }
 
 /**
- * The writes that lead from a state to another and disturb running processes least. `from` is undefined for a new
- * cgroup whose inherited state was not read: then everything is written. Allow-by-default states are not known fully
- * (see parseDevicesList), so leaving or entering one starts over with "all".
+ * The writes that lead from a state to another and disturb running processes least. `from` is
+ * undefined for a new cgroup whose inherited state was not read: then everything is written.
+ * Allow-by-default states are not known fully (see parseDevicesList), so leaving or entering one
+ * starts over with "all".
  */
 export function deviceWrites(from: DeviceState | undefined, to: DeviceState): DeviceWrite[] {
   const writes: DeviceWrite[] = [];

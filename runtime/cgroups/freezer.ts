@@ -3,9 +3,9 @@ import { errnoOf, fail } from "../base/errors.ts";
 import { readIfThere, readKernelFile, sleep, writeKernelFile } from "./kernel-files.ts";
 
 /**
- * Freezes a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing; repeated writes, and a
- * thaw now and then, get it over with (kernel doc freezer-subsystem.rst; attempts as in runc). Throws Unavailable when
- * it still does not settle, thawed again.
+ * Freezes a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing;
+ * repeated writes, and a thaw now and then, get it over with (kernel doc freezer-subsystem.rst;
+ * attempts as in runc). Throws Unavailable when it still does not settle, thawed again.
  */
 export function freezeV1(directory: string): void {
   const path = `${directory}/freezer.state`;

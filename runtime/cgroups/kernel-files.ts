@@ -1,4 +1,7 @@
-/** Reading and writing the small files by which the kernel is configured, with errors that say what was tried. */
+/**
+ * Reading and writing the small files by which the kernel is configured, with errors that say what
+ * was tried.
+ */
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { errnoOf, wrap } from "../base/errors.ts";
 
@@ -13,8 +16,8 @@ export function readKernelFile(path: string): string {
 }
 
 /**
- * The content, or undefined when the file or its cgroup does not exist (ENODEV: the cgroup went away between open and
- * read; EOPNOTSUPP: the file of a feature that is switched off).
+ * The content, or undefined when the file or its cgroup does not exist (ENODEV: the cgroup went
+ * away between open and read; EOPNOTSUPP: the file of a feature that is switched off).
  */
 export function readIfThere(path: string): string | undefined {
   try {
@@ -27,13 +30,17 @@ export function readIfThere(path: string): string | undefined {
 }
 
 /**
- * Writes a value with one write(2); never creates the file. Throws `write "5" to /path: EINVAL (invalid argument)`.
+ * Writes a value with one write(2); never creates the file. Throws `write "5" to /path: EINVAL
+ * (invalid argument)`.
  */
 export function writeKernelFile(path: string, value: string): void {
   writeLines(path, [value]);
 }
 
-/** Writes several values through one open file, each with its own write(2), as files of one-entry lists want it. */
+/**
+ * Writes several values through one open file, each with its own write(2), as files of one-entry
+ * lists want it.
+ */
 export function writeLines(path: string, values: readonly string[]): void {
   let current = values[0] ?? "";
   let fd = -1;

@@ -1,4 +1,7 @@
-/** What both managers do alike: options, tolerated errors, signalling process by process, removal with patience. */
+/**
+ * What both managers do alike: options, tolerated errors, signalling process by process, removal
+ * with patience.
+ */
 import { errnoOf, fail } from "../base/errors.ts";
 import type { NativeBinding } from "../native/binding.ts";
 import { sleep } from "./kernel-files.ts";
@@ -11,7 +14,10 @@ export interface ManagerOptions {
   readonly explicitPath: boolean;
 }
 
-/** Rootless without a wish for a certain path: having no cgroup is no failure until a limit is asked for. */
+/**
+ * Rootless without a wish for a certain path: having no cgroup is no failure until a limit is asked
+ * for.
+ */
 export function tolerable(error: unknown, options: ManagerOptions): boolean {
   if (!options.rootless || options.explicitPath) return false;
   const errno = errnoOf(error);
@@ -19,8 +25,8 @@ export function tolerable(error: unknown, options: ManagerOptions): boolean {
 }
 
 /**
- * Signals every process. Frozen processes cannot fork away meanwhile; where freezing is impossible the list is read
- * again until it has nobody new.
+ * Signals every process. Frozen processes cannot fork away meanwhile; where freezing is impossible
+ * the list is read again until it has nobody new.
  */
 export function signalPids(
   manager: Pick<CgroupManager, "pids" | "freeze" | "thaw">,
@@ -59,7 +65,10 @@ function signalOne(native: NativeBinding, pid: number, signal: number): void {
   }
 }
 
-/** Removes with exponential waits of 1 ms to about 1 s in total; dying processes hold their cgroup for a moment. */
+/**
+ * Removes with exponential waits of 1 ms to about 1 s in total; dying processes hold their cgroup
+ * for a moment.
+ */
 export function removeAll(manager: CgroupManager): void {
   for (let pause = 1; ; pause *= 2) {
     if (manager.tryRemove()) return;

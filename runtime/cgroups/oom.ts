@@ -1,11 +1,17 @@
-/** Out-of-memory notifications: v1 by an eventfd on memory.oom_control, v2 by watching memory.events. */
+/**
+ * Out-of-memory notifications: v1 by an eventfd on memory.oom_control, v2 by watching
+ * memory.events.
+ */
 import { closeSync, existsSync, readSync } from "node:fs";
 import type { NativeBinding } from "../native/binding.ts";
 import { numberOf } from "./freezer.ts";
 import { readIfThere } from "./kernel-files.ts";
 import type { OomSource } from "./manager.ts";
 
-/** The eventfd counts; it also fires once when the cgroup is removed (kernel doc cgroup-v1/memory.rst section 9, 10). */
+/**
+ * The eventfd counts; it also fires once when the cgroup is removed (kernel doc
+ * cgroup-v1/memory.rst section 9, 10).
+ */
 export function oomSourceV1(directory: string, native: NativeBinding): OomSource {
   const fd = native.cgroupEvent(directory, "memory.oom_control");
   return {
@@ -22,7 +28,10 @@ export function oomSourceV1(directory: string, native: NativeBinding): OomSource
   };
 }
 
-/** memory.events tells of kills, cgroup.events of the last process leaving; both are inotify sources. */
+/**
+ * memory.events tells of kills, cgroup.events of the last process leaving; both are inotify
+ * sources.
+ */
 export function oomSourceV2(directory: string, native: NativeBinding): OomSource {
   const memoryEvents = `${directory}/memory.events`;
   const fds = [native.watchFile(memoryEvents)];

@@ -1,4 +1,7 @@
-/** Chooses the cgroup manager for a new container, and rebuilds that of an existing one from its state. */
+/**
+ * Chooses the cgroup manager for a new container, and rebuilds that of an existing one from its
+ * state.
+ */
 import { existsSync } from "node:fs";
 import { fail } from "../base/errors.ts";
 import { type CgroupHost, cgroupHost } from "../host/cgroup-mode.ts";
@@ -16,7 +19,10 @@ export interface OpenCgroups {
   readonly systemd: boolean;
   /** Permission errors are then no failure as long as nothing was asked for. */
   readonly rootless: boolean;
-  /** v2: host uid that becomes the owner of the cgroup (container root with its own, writable cgroup namespace). */
+  /**
+   * v2: host uid that becomes the owner of the cgroup (container root with its own, writable cgroup
+   * namespace).
+   */
   readonly owner?: number | undefined;
   readonly native: () => NativeBinding;
   /** Layout to use instead of this host's. */
@@ -24,8 +30,9 @@ export interface OpenCgroups {
 }
 
 /**
- * Decides where the container's cgroups are to be; makes nothing yet. Throws Unimplemented for the systemd driver,
- * InvalidArgument for an impossible cgroupsPath, FailedPrecondition when no cgroup file system is mounted.
+ * Decides where the container's cgroups are to be; makes nothing yet. Throws Unimplemented for the
+ * systemd driver, InvalidArgument for an impossible cgroupsPath, FailedPrecondition when no cgroup
+ * file system is mounted.
  */
 export function openCgroups(options: OpenCgroups): CgroupManager {
   if (options.systemd) throw systemdError();
@@ -41,7 +48,10 @@ export function openCgroups(options: OpenCgroups): CgroupManager {
   });
 }
 
-/** The manager of an existing container, from what its state file recorded; does not look at the host. */
+/**
+ * The manager of an existing container, from what its state file recorded; does not look at the
+ * host.
+ */
 export function cgroupsFromPaths(
   mode: CgroupMode,
   paths: CgroupPaths,

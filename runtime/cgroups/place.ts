@@ -1,4 +1,7 @@
-/** Where a container's cgroups are: from cgroupsPath and the host's layout, and sub-cgroups of exec. Pure. */
+/**
+ * Where a container's cgroups are: from cgroupsPath and the host's layout, and sub-cgroups of exec.
+ * Pure.
+ */
 import { fail } from "../base/errors.ts";
 import { absolutePath } from "../base/paths.ts";
 import { type CgroupHost, type Hierarchy, ownDirectory } from "../host/cgroup-mode.ts";
@@ -40,9 +43,10 @@ export interface Place {
 }
 
 /**
- * Decides the container's cgroup directories. An absolute cgroupsPath counts from the mount point of each hierarchy,
- * a relative one (or, without any, the container's id) from the caller's own cgroup; on v2 from the parent of the
- * caller's cgroup, because a cgroup with processes cannot give controllers to its children. `..` cannot lead out.
+ * Decides the container's cgroup directories. An absolute cgroupsPath counts from the mount point
+ * of each hierarchy, a relative one (or, without any, the container's id) from the caller's own
+ * cgroup; on v2 from the parent of the caller's cgroup, because a cgroup with processes cannot give
+ * controllers to its children. `..` cannot lead out.
  */
 export function placeContainer(request: PlaceRequest): Place {
   const { host } = request;
@@ -78,8 +82,9 @@ export function placeContainer(request: PlaceRequest): Place {
 }
 
 /**
- * The directories that an exec joins: those of the container with `--cgroup` arguments applied. Throws
- * InvalidArgument for a path that leads out, a controller that is unknown or given twice, and a mix of both forms.
+ * The directories that an exec joins: those of the container with `--cgroup` arguments applied.
+ * Throws InvalidArgument for a path that leads out, a controller that is unknown or given twice,
+ * and a mix of both forms.
  */
 export function placeExec(paths: CgroupPaths, subgroups: readonly string[]): CgroupPaths {
   if (subgroups.length === 0) return paths;

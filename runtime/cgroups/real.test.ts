@@ -26,7 +26,9 @@ function native(): NativeBinding {
   try {
     return loadNative(PLAN_ABI);
   } catch {
-    return { kill: (pid: number, signal: number) => process.kill(pid, signal) } as NativeBinding;
+    return {
+      kill: (pid: number, signal: number) => process.kill(pid, signal),
+    } as unknown as NativeBinding;
   }
 }
 

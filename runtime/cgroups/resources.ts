@@ -1,4 +1,6 @@
-/** The form in which limits travel from the config to the kernel: an ordered list of file writes. */
+/**
+ * The form in which limits travel from the config to the kernel: an ordered list of file writes.
+ */
 
 import type { Integer } from "../base/u64.ts";
 
@@ -10,13 +12,16 @@ export interface LimitWrite {
   readonly value: string;
   /** Where in config.json it comes from: `linux.resources.memory.limit`. */
   readonly field: string;
-  /** Another file to write when `file` does not exist (the same limit of another scheduler or kernel). */
+  /**
+   * Another file to write when `file` does not exist (the same limit of another scheduler or
+   * kernel).
+   */
   readonly otherwise?: { readonly file: string; readonly value: string };
   /** The limit is left out, with a warning where one is given, when no file for it exists. */
   readonly optional?: true | string;
   /**
-   * An EINVAL may come from the order of interdependent files (period and quota, memory and memory+swap): try again
-   * after the controller's other writes.
+   * An EINVAL may come from the order of interdependent files (period and quota, memory and
+   * memory+swap): try again after the controller's other writes.
    */
   readonly retry?: true;
 }
@@ -27,7 +32,10 @@ export interface LimitPlan {
   readonly warnings: readonly string[];
 }
 
-/** Is a limit given? 0 is "not set" throughout linux.resources, as in runc and docker; -1 is "no limit". */
+/**
+ * Is a limit given? 0 is "not set" throughout linux.resources, as in runc and docker; -1 is "no
+ * limit".
+ */
 export function isSet(value: Integer | null | undefined): value is Integer {
   return value !== undefined && value !== null && Number(value) !== 0;
 }

@@ -119,7 +119,10 @@ export function parsePsi(text: string): Psi {
   return { some: lines["some"] ?? none, full: lines["full"] ?? none };
 }
 
-/** Huge page sizes as the hugetlb files spell them (`2MB`), from directory names of /sys/kernel/mm/hugepages. */
+/**
+ * Huge page sizes as the hugetlb files spell them (`2MB`), from directory names of
+ * /sys/kernel/mm/hugepages.
+ */
 export function hugePageNames(directories: readonly string[]): string[] {
   const names: string[] = [];
   for (const directory of directories) {

@@ -135,8 +135,8 @@ const detailed = [
 ] as const satisfies readonly (readonly [BlkioList, string])[];
 
 /**
- * Which files are there depends on kernel and I/O scheduler: BFQ with or without debug statistics, CFQ, or only the
- * throttling layer. The first source that has everything is taken.
+ * Which files are there depends on kernel and I/O scheduler: BFQ with or without debug statistics,
+ * CFQ, or only the throttling layer. The first source that has everything is taken.
  */
 function blkioStats(directory: string | undefined): BlkioStats {
   if (directory === undefined) return {};

@@ -1,7 +1,10 @@
 /** The data object of `events`, in the form that runc prints and containerd parses. */
 import type { Integer } from "../base/u64.ts";
 
-/** Pressure stall information; averages in percent, total in microseconds (Documentation/accounting/psi.rst). */
+/**
+ * Pressure stall information; averages in percent, total in microseconds
+ * (Documentation/accounting/psi.rst).
+ */
 export interface PsiLine {
   readonly avg10: number;
   readonly avg60: number;
@@ -91,8 +94,8 @@ export interface HugetlbStats {
 }
 
 /**
- * Everything the cgroups know about a container. Values above 2^53 (a limit of "none") are bigint: serialise with that
- * in mind. Zero members that runc leaves out are left out here too.
+ * Everything the cgroups know about a container. Values above 2^53 (a limit of "none") are bigint:
+ * serialise with that in mind. Zero members that runc leaves out are left out here too.
  */
 export interface CgroupStats {
   readonly cpu: CpuStats;

@@ -1,11 +1,14 @@
-/** Directories of a cgroup hierarchy: making them, listing their processes, removing them with all below. */
+/**
+ * Directories of a cgroup hierarchy: making them, listing their processes, removing them with all
+ * below.
+ */
 import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { errnoOf, wrap } from "../base/errors.ts";
 import { readIfThere, readKernelFile, writeKernelFile } from "./kernel-files.ts";
 
 /**
- * Makes a cgroup and the parents it lacks; what is made is appended to `made`, parents first. Returns false when the
- * cgroup was there already.
+ * Makes a cgroup and the parents it lacks; what is made is appended to `made`, parents first.
+ * Returns false when the cgroup was there already.
  */
 export function makeCgroup(directory: string, made: string[]): boolean {
   try {
@@ -22,7 +25,10 @@ export function makeCgroup(directory: string, made: string[]): boolean {
   return true;
 }
 
-/** Removes cgroups that were just made, latest first; what cannot be removed stays (the first error counts). */
+/**
+ * Removes cgroups that were just made, latest first; what cannot be removed stays (the first error
+ * counts).
+ */
 export function unmake(made: readonly string[]): void {
   for (const directory of [...made].reverse()) {
     try {
@@ -31,7 +37,10 @@ export function unmake(made: readonly string[]): void {
   }
 }
 
-/** Sub-cgroups' names; the link count of a cgroup directory tells without listing that there are none. */
+/**
+ * Sub-cgroups' names; the link count of a cgroup directory tells without listing that there are
+ * none.
+ */
 function children(directory: string): string[] {
   if (statSync(directory).nlink === 2) return [];
   return readdirSync(directory, { withFileTypes: true })
@@ -40,8 +49,9 @@ function children(directory: string): string[] {
 }
 
 /**
- * Process ids in a cgroup and all below; empty when it does not exist. Processes that the caller's pid namespace does
- * not see (listed as 0) are left out: a signal to 0 would hit the caller's own group.
+ * Process ids in a cgroup and all below; empty when it does not exist. Processes that the caller's
+ * pid namespace does not see (listed as 0) are left out: a signal to 0 would hit the caller's own
+ * group.
  */
 export function pidsBelow(directory: string): number[] {
   const pids: number[] = [];
@@ -68,7 +78,10 @@ function collectPids(directory: string, pids: number[]): void {
   for (const name of names) collectPids(`${directory}/${name}`, pids);
 }
 
-/** Removes a cgroup and all below. False when a process or a new sub-cgroup keeps it busy; absent is fine. */
+/**
+ * Removes a cgroup and all below. False when a process or a new sub-cgroup keeps it busy; absent is
+ * fine.
+ */
 export function removeCgroup(directory: string): boolean {
   const first = rmdir(directory);
   if (first === undefined) return true;
@@ -80,7 +93,8 @@ export function removeCgroup(directory: string): boolean {
     throw wrap(error, { op: "list cgroup", path: directory });
   }
   if (first !== "EBUSY" && first !== "ENOTEMPTY") {
-    // A read-only mount answers EROFS whether the directory exists or not; by now we know that it does.
+    // A read-only mount answers EROFS whether the directory exists or not; by now we know that it
+    // does.
     throw wrap(Object.assign(new Error(first), { code: first, syscall: "rmdir" }), {
       op: "remove cgroup",
       path: directory,
@@ -109,9 +123,9 @@ function isGone(error: unknown): boolean {
 }
 
 /**
- * Fills one of cpuset.cpus and cpuset.mems of a v1 cpuset cgroup from its parent where empty, upwards as far as needed:
- * a process cannot join a cpuset without either (ENOSPC). `isNew` spares looking into a cgroup just made. Returns the
- * value.
+ * Fills one of cpuset.cpus and cpuset.mems of a v1 cpuset cgroup from its parent where empty,
+ * upwards as far as needed: a process cannot join a cpuset without either (ENOSPC). `isNew` spares
+ * looking into a cgroup just made. Returns the value.
  */
 export function inheritCpuset(directory: string, file: string, isNew: boolean): string {
   const path = `${directory}/${file}`;

@@ -16,7 +16,10 @@ import { statsV1 } from "./stats-v1.ts";
 import { inheritCpuset, makeCgroup, pidsBelow, removeCgroup, unmake } from "./tree.ts";
 import { v1Limits } from "./v1-resources.ts";
 
-/** Hierarchies that exist for bookkeeping only: a container can live without being in them (as in runc). */
+/**
+ * Hierarchies that exist for bookkeeping only: a container can live without being in them (as in
+ * runc).
+ */
 const dispensable: readonly string[] = ["name=systemd", "misc", ""];
 
 export class V1Manager implements CgroupManager {
@@ -71,7 +74,9 @@ export class V1Manager implements CgroupManager {
     return existing;
   }
 
-  /** As runc: processes and frozen state are looked for in the hierarchies where they matter most. */
+  /**
+   * As runc: processes and frozen state are looked for in the hierarchies where they matter most.
+   */
   #refuseUsed(): void {
     const count = this.pids().length;
     if (count > 0) {
@@ -110,7 +115,8 @@ export class V1Manager implements CgroupManager {
   }
 
   #setDevices(directory: string, wanted: DeviceState, isNew: boolean): void {
-    // A new cgroup that shall deny by default starts over in any case: no need to read what it inherited.
+    // A new cgroup that shall deny by default starts over in any case: no need to read what it
+    // inherited.
     const blind = isNew && !wanted.defaultAllow;
     const present = blind
       ? undefined
@@ -206,7 +212,9 @@ export class V1Manager implements CgroupManager {
     });
   }
 
-  /** Hybrid: one write kills all at once, unless somebody put processes into the v1 cgroups only. */
+  /**
+   * Hybrid: one write kills all at once, unless somebody put processes into the v1 cgroups only.
+   */
   #killUnified(): boolean {
     const unified = this.paths[""];
     if (unified === undefined) return false;

@@ -13,8 +13,9 @@ type Add = (controller: string, file: string, value: string, field: string, more
 type Extra = Pick<LimitWrite, "otherwise" | "optional" | "retry">;
 
 /**
- * The writes for what is given, in the order in which the kernel takes them. Throws InvalidArgument for values that the
- * kernel would silently clamp and for `unified`, which v1 does not have. Rules: runc's fs driver.
+ * The writes for what is given, in the order in which the kernel takes them. Throws InvalidArgument
+ * for values that the kernel would silently clamp and for `unified`, which v1 does not have. Rules:
+ * runc's fs driver.
  */
 export function v1Limits(resources: LinuxResources): LimitPlan {
   const writes: LimitWrite[] = [];
@@ -60,12 +61,14 @@ function addCpu(cpu: CpuResources, add: Add): void {
     // The kernel clamps without a word.
     if (cpu.shares < 2) throw tooFar("minimum", 2);
     if (cpu.shares > 262144) throw tooFar("maximum", 262144);
-    // An idle cgroup refuses shares: set them before it becomes idle, or once more when it no longer is.
+    // An idle cgroup refuses shares: set them before it becomes idle, or once more when it no
+    // longer is.
     const more: Extra = isGiven(cpu.idle) ? { retry: true } : {};
     add("cpu", "cpu.shares", String(cpu.shares), "cpu.shares", more);
   }
   const quota = isSet(cpu.quota);
-  // A new period may exceed what the parent grants as long as the old quota is in place, and so may a burst.
+  // A new period may exceed what the parent grants as long as the old quota is in place, and so may
+  // a burst.
   const retry: Extra = quota ? { retry: true } : {};
   if (isSet(cpu.period)) {
     add("cpu", "cpu.cfs_period_us", String(cpu.period), "cpu.period", retry);
@@ -98,8 +101,8 @@ function addMemory(memory: MemoryResources, add: Add, warnings: string[]): void 
   const unlimited = isSet(limit) && Number(limit) === -1;
   const pair = isSet(limit) && (isSet(swap) || unlimited);
   if (isSet(limit)) {
-    // memory <= memory+swap holds at every moment: the kernel refuses the write that comes too early, which is the first
-    // one exactly when both are raised.
+    // memory <= memory+swap holds at every moment: the kernel refuses the write that comes too
+    // early, which is the first one exactly when both are raised.
     const retry: Extra = pair ? { retry: true } : {};
     add("memory", "memory.limit_in_bytes", String(limit), "memory.limit", retry);
   }

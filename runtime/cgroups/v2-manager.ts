@@ -91,8 +91,8 @@ export class V2Manager implements CgroupManager {
   }
 
   /**
-   * Makes all controllers of the host available in the cgroup. cgroup.subtree_control is written only where something is
-   * missing: the write takes the lock that stalls every fork (DESIGN section 5).
+   * Makes all controllers of the host available in the cgroup. cgroup.subtree_control is written
+   * only where something is missing: the write takes the lock that stalls every fork.
    */
   #enableControllers(directory: string, limits: LimitPlan): void {
     const { root } = this.#options;
@@ -112,7 +112,10 @@ export class V2Manager implements CgroupManager {
     this.#checkType(directory, limits);
   }
 
-  /** Below a cgroup with processes a domain is invalid; as a threaded cgroup it still serves cpu, cpuset and pids. */
+  /**
+   * Below a cgroup with processes a domain is invalid; as a threaded cgroup it still serves cpu,
+   * cpuset and pids.
+   */
   #checkType(directory: string, limits: LimitPlan): void {
     const type = readIfThere(`${directory}/cgroup.type`);
     if (type === undefined || type === "domain") return;
@@ -267,8 +270,8 @@ function openDirectory(directory: string): number {
 }
 
 /**
- * The cgroup below `recorded` that init has moved itself to, or undefined when it is somewhere else. A cgroup which gives
- * domain controllers to its children cannot hold processes itself.
+ * The cgroup below `recorded` that init has moved itself to, or undefined when it is somewhere
+ * else. A cgroup which gives domain controllers to its children cannot hold processes itself.
  */
 function presentDirectory(recorded: string, pid: number): string | undefined {
   const path = membershipsOf(pid).find((m) => m.controllers[0] === "")?.path ?? "";
@@ -308,7 +311,10 @@ function checkMemory(directory: string, { memory }: LinuxResources): void {
   }
 }
 
-/** Gives the cgroup to a user: the directory and the files that the kernel lists as safe to delegate. */
+/**
+ * Gives the cgroup to a user: the directory and the files that the kernel lists as safe to
+ * delegate.
+ */
 function delegate(directory: string, owner: number): void {
   const listed = readIfThere("/sys/kernel/cgroup/delegate");
   const files = listed?.split("\n") ?? ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];

@@ -13,7 +13,9 @@ import { pidsMax, rdmaMax } from "./v1-resources.ts";
 type Add = (controller: string, file: string, value: string, field: string, more?: Extra) => void;
 type Extra = Pick<LimitWrite, "otherwise" | "optional" | "retry">;
 
-/** Present values that a partial update is computed from; undefined when not known (a new cgroup). */
+/**
+ * Present values that a partial update is computed from; undefined when not known (a new cgroup).
+ */
 export interface V2Current {
   /** memory.max: bytes or `max`. */
   readonly memoryMax?: string;
@@ -22,8 +24,8 @@ export interface V2Current {
 }
 
 /**
- * The writes for what is given. v1-only members are left out with a warning. Throws InvalidArgument for contradictory
- * values and bad `unified` keys. Rules and conversions: runc's fs2 driver.
+ * The writes for what is given. v1-only members are left out with a warning. Throws InvalidArgument
+ * for contradictory values and bad `unified` keys. Rules and conversions: runc's fs2 driver.
  */
 export function v2Limits(resources: LinuxResources, current: V2Current = {}): LimitPlan {
   const writes: LimitWrite[] = [];
@@ -58,8 +60,8 @@ function addMemory(memory: MemoryResources, current: V2Current, add: Add): void 
 }
 
 /**
- * memory.swap.max: OCI counts memory+swap together, v2 swap alone. An unlimited memory with no word about swap lifts
- * the swap limit, as v1 has to.
+ * memory.swap.max: OCI counts memory+swap together, v2 swap alone. An unlimited memory with no word
+ * about swap lifts the swap limit, as v1 has to.
  */
 function swapOnly(memory: MemoryResources, currentMax: string | undefined): string | undefined {
   const { swap } = memory;
@@ -97,7 +99,8 @@ function maxOr(value: Integer): string {
 function addCpu(cpu: CpuResources, current: V2Current, add: Add): void {
   const { quota, period, burst, idle } = cpu;
   if (isSet(cpu.shares)) {
-    // An idle cgroup refuses a weight: set it before it becomes idle, or once more when it no longer is.
+    // An idle cgroup refuses a weight: set it before it becomes idle, or once more when it no
+    // longer is.
     const more: Extra = isGiven(idle) ? { retry: true } : {};
     add("cpu", "cpu.weight", String(cpuWeight(Number(cpu.shares))), "cpu.shares", more);
   }
@@ -119,8 +122,9 @@ function addCpu(cpu: CpuResources, current: V2Current, add: Add): void {
 }
 
 /**
- * cpu.weight [1, 10000] for cpu.shares [2, 262144]: the quadratic in log2(shares) that maps both ends and the
- * default (1024 -> 100). Common to runc >= 1.3.2, crun >= 1.23 and the Kubernetes enhancement behind them.
+ * cpu.weight [1, 10000] for cpu.shares [2, 262144]: the quadratic in log2(shares) that maps both
+ * ends and the default (1024 -> 100). Common to runc >= 1.3.2, crun >= 1.23 and the Kubernetes
+ * enhancement behind them.
  */
 export function cpuWeight(shares: number): number {
   if (shares <= 2) return 1;
@@ -173,7 +177,10 @@ function addOthers(resources: LinuxResources, add: Add): void {
   }
 }
 
-/** `unified` comes last: it may refine what the other members have set. Multi-line values are written line by line. */
+/**
+ * `unified` comes last: it may refine what the other members have set. Multi-line values are
+ * written line by line.
+ */
 function addUnified(resources: LinuxResources, add: Add): void {
   for (const [key, value] of Object.entries(resources.unified ?? {})) {
     const field = `unified["${key}"]`;

@@ -1,17 +1,29 @@
-/** Which cgroup hierarchies this host has, where they are mounted, and where the calling process is in each. */
+/**
+ * Which cgroup hierarchies this host has, where they are mounted, and where the calling process is
+ * in each.
+ */
 import { readFileSync, statfsSync } from "node:fs";
 import { fail, wrap } from "../base/errors.ts";
 
 /** One mounted hierarchy. */
 export interface Hierarchy {
-  /** v1: controllers that share it, or one named hierarchy (`name=systemd`). v2: the single entry `""`. */
+  /**
+   * v1: controllers that share it, or one named hierarchy (`name=systemd`). v2: the single entry
+   * `""`.
+   */
   readonly controllers: readonly string[];
   readonly mountPoint: string;
-  /** The caller's cgroup as /proc/self/cgroup spells it: relative to the root of its cgroup namespace. */
+  /**
+   * The caller's cgroup as /proc/self/cgroup spells it: relative to the root of its cgroup
+   * namespace.
+   */
   readonly ownPath: string;
 }
 
-/** `hybrid`: controllers are on v1, and a unified hierarchy without (most) controllers is mounted beside them. */
+/**
+ * `hybrid`: controllers are on v1, and a unified hierarchy without (most) controllers is mounted
+ * beside them.
+ */
 export interface CgroupHost {
   readonly mode: "v1" | "hybrid" | "v2";
   readonly hierarchies: readonly Hierarchy[];
@@ -20,7 +32,10 @@ export interface CgroupHost {
 /** A cgroup line of mountinfo. */
 export interface CgroupMount {
   readonly version: 1 | 2;
-  /** Which cgroup of the hierarchy is the root of the mount; not "/" in a container without cgroup namespace. */
+  /**
+   * Which cgroup of the hierarchy is the root of the mount; not "/" in a container without cgroup
+   * namespace.
+   */
   readonly root: string;
   readonly mountPoint: string;
   /** Super block options; hold the controllers on v1. */
@@ -40,9 +55,9 @@ const defaultRoot = "/sys/fs/cgroup";
 const unifiedBesideV1 = "/sys/fs/cgroup/unified";
 
 /**
- * Reads the cgroup layout of the host. The usual mount points are asked with statfs first, since formatting mountinfo
- * costs the kernel milliseconds on a host with hundreds of containers. Throws FailedPrecondition when no cgroup file
- * system is mounted.
+ * Reads the cgroup layout of the host. The usual mount points are asked with statfs first, since
+ * formatting mountinfo costs the kernel milliseconds on a host with hundreds of containers. Throws
+ * FailedPrecondition when no cgroup file system is mounted.
  */
 export function cgroupHost(): CgroupHost {
   const memberships = parseMemberships(readProc("/proc/self/cgroup"));
@@ -102,15 +117,17 @@ export function layoutFromMounts(
 }
 
 /**
- * The directory of the caller's own cgroup in a hierarchy. /proc/self/cgroup counts from the root of the cgroup
- * namespace while a mount may show a sub-tree only (a container that got the host's cgroupfs by bind mount).
+ * The directory of the caller's own cgroup in a hierarchy. /proc/self/cgroup counts from the root
+ * of the cgroup namespace while a mount may show a sub-tree only (a container that got the host's
+ * cgroupfs by bind mount).
  */
 export function ownDirectory(
   hierarchy: Hierarchy,
   mounts: () => readonly CgroupMount[] = readCgroupMounts,
 ): string {
   const { ownPath, mountPoint } = hierarchy;
-  // "/../x": the process is outside its cgroup namespace; nothing of the path can be seen from here.
+  // "/../x": the process is outside its cgroup namespace; nothing of the path can be seen from
+  // here.
   if (ownPath === "/" || ownPath.startsWith("/..")) return mountPoint;
   const root = mounts().find((m) => m.mountPoint === mountPoint)?.root ?? "/";
   if (root === "/") return mountPoint + ownPath;
@@ -136,7 +153,10 @@ export function membershipsOf(pid: number): CgroupMembership[] {
   return parseMemberships(readProc(`/proc/${pid}/cgroup`));
 }
 
-/** Parses the cgroup lines of mountinfo (proc_pid_mountinfo(5)); skips all others without splitting them. */
+/**
+ * Parses the cgroup lines of mountinfo (proc_pid_mountinfo(5)); skips all others without splitting
+ * them.
+ */
 export function parseCgroupMounts(mountinfo: string): CgroupMount[] {
   const separator = " - cgroup";
   const mounts: CgroupMount[] = [];
