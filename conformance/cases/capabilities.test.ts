@@ -49,7 +49,10 @@ describe("process.capabilities", () => {
   });
 
   it("keeps the bounding set apart: root gains it at execve", () => {
-    const caps = capsWith({ bounding: ["CAP_CHOWN", "CAP_KILL"] });
+    const { caps } = runReport((config) => {
+      config.process.capabilities = { bounding: ["CAP_CHOWN", "CAP_KILL"] };
+      config.process.noNewPrivileges = false;
+    });
     expect(caps.bounding).to.have.members(["CAP_CHOWN", "CAP_KILL"]);
     // capabilities(7): a root user's execve gives P'(permitted) = P(inheritable) | P(bounding).
     expect(caps.permitted).to.have.members(["CAP_CHOWN", "CAP_KILL"]);

@@ -30,7 +30,11 @@ function limited(...limits: Limit[]): Container {
 }
 
 function seen(...limits: Limit[]): Limit[] {
-  const { rlimits } = parseReport(limited(...limits).run().ok().stdout);
+  const { rlimits } = parseReport(
+    limited(...limits)
+      .run()
+      .ok().stdout,
+  );
   return limits.map(({ type }) => ({
     type,
     soft: rlimits[type]?.soft ?? "",
@@ -91,7 +95,9 @@ describe("process.rlimits", () => {
 
 describe("rlimits that must be refused", () => {
   it("an unknown type", () => {
-    limited({ type: "RLIMIT_FOO", soft: "1", hard: "1" }).run().fails(/RLIMIT_FOO/);
+    limited({ type: "RLIMIT_FOO", soft: "1", hard: "1" })
+      .run()
+      .fails(/RLIMIT_FOO/);
   });
 
   it("a type without RLIMIT_", () => {
@@ -111,8 +117,10 @@ describe("rlimits that must be refused", () => {
   it(
     "the same type twice",
     known("runc", "not checked; config.md, POSIX process: duplicates MUST be an error", () => {
-      const limit: Limit = { type: "RLIMIT_CORE", soft: "0", hard: "0" };
-      limited(limit, { ...limit, hard: "1" }).run().fails(/RLIMIT_CORE/);
+      const limit: Limit = { type: "RLIMIT_CORE", soft: "0", hard: "1" };
+      limited(limit, { ...limit, hard: "0" })
+        .run()
+        .fails(/RLIMIT_CORE/);
     }),
   );
 });

@@ -45,12 +45,16 @@ describe("process.user", () => {
 
   it(
     "accepts the upper half of uint32",
-    known("runc", "ids above 2^31-1 are refused; the spec says uint32 (config.md, POSIX User)", () => {
-      const report = runReport((config) => {
-        config.process.user = { uid: 4_000_000_000, gid: 4_000_000_001 };
-      });
-      expect([report.uid, report.gid]).to.deep.equal([4_000_000_000, 4_000_000_001]);
-    }),
+    known(
+      "runc",
+      "ids above 2^31-1 are refused; the spec says uint32 (config.md, POSIX User)",
+      () => {
+        const report = runReport((config) => {
+          config.process.user = { uid: 4_000_000_000, gid: 4_000_000_001 };
+        });
+        expect([report.uid, report.gid]).to.deep.equal([4_000_000_000, 4_000_000_001]);
+      },
+    ),
   );
 
   for (const uid of [4_294_967_295, 4_294_967_296, -1, 1.5, "0", "root", null]) {
@@ -101,14 +105,24 @@ describe("HOME", () => {
     expect(value).to.equal("/");
   });
 
-  it("survives a passwd file of rubbish, long lines and a missing last newline", () => {
-    const value = home((config) => {
-      const text = `:::\n\n#x\n+nis\nlong:x:7:7:${"y".repeat(100_000)}:/:/\n-1:x:-1\nme:x:1000:1000::/home/me:/bin/sh`;
-      writeFileSync(`${ownRootfs(config)}/etc/passwd`, text);
+  function homeFrom(passwd: string): string | undefined {
+    return home((config) => {
+      writeFileSync(`${ownRootfs(config)}/etc/passwd`, passwd);
       config.process.user = { uid: 1000, gid: 1000 };
     });
-    expect(value).to.equal("/home/me");
+  }
+  const last = "me:x:1000:1000::/home/me:/bin/sh";
+
+  it("survives a passwd file of rubbish without a last newline", () => {
+    expect(homeFrom(`:::\n\n#x\n+nis\n-1:x:-1\n${last}`)).to.equal("/home/me");
   });
+
+  it(
+    "survives a long line in it",
+    known("runc", "fails with bufio.Scanner: token too long", () => {
+      expect(homeFrom(`long:x:7:7:${"y".repeat(100_000)}:/:/\n${last}\n`)).to.equal("/home/me");
+    }),
+  );
 });
 
 describe("process.noNewPrivileges", () => {
