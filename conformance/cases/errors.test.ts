@@ -152,15 +152,18 @@ describe("broken bundles", () => {
   });
 
   it("with text that is not JSON", () => {
-    refused(bundleWith("{ not json"), /invalid character|JSON/);
+    refused(bundleWith("{ not json"), /invalid character|config\.json:1:3/);
   });
 
   it("with an empty config.json", () => {
-    refused(bundleWith(""), /EOF|JSON|empty/);
+    refused(bundleWith(""), /EOF|config\.json:1:1/);
   });
 
   it("with a config that is cut off", () => {
-    refused(bundleWith(JSON.stringify(container().bundle.config).slice(0, 200)), /EOF|JSON/);
+    refused(
+      bundleWith(JSON.stringify(container().bundle.config).slice(0, 200)),
+      /EOF|config\.json:\d+:\d+/,
+    );
   });
 
   it("with a member of the wrong type", () => {

@@ -208,7 +208,7 @@ describe("exec --process", () => {
   it("refuses a missing file, broken JSON and a process without args", () => {
     const c = sleeper().up();
     c.exec([], ["--process", "/no/such/file"]).fails(/no such file/);
-    c.exec([], ["--process", textFile("process", "{")]).fails(/EOF|JSON/);
+    c.exec([], ["--process", textFile("process", "{")]).fails(/EOF|:1:2/);
     c.exec(
       [],
       ["--process", textFile("process", JSON.stringify({ cwd: "/", user: { uid: 0, gid: 0 } }))],

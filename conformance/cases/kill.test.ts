@@ -46,7 +46,7 @@ describe("kill", () => {
   }
 
   for (const [spelling, number] of [
-    ["RTMIN", 34],
+    ["RTMIN+1", 35],
     ["RTMIN+3", 37],
     ["RTMAX", 64],
     ["SIGRTMAX-2", 62],

@@ -93,15 +93,17 @@ describe("run with a terminal in the foreground", () => {
   });
 
   it("passes the initial size and later changes", async () => {
-    const terminal = runOnPty(withTerminal(["/probe", "size-changes", "2"]), 33, 101);
+    const c = withTerminal(["/probe", "size-changes", "1000"]);
+    const terminal = runOnPty(c, 33, 101);
     await terminal.prints(/size/);
     terminal.resize(40, 120);
     await terminal.prints(/size 40 120/);
     terminal.resize(7, 9);
     await terminal.prints(/size 7 9/);
+    c.kill("KILL").ok();
     await terminal.exit();
-    // The first line may come before the size is set; the change then arrives as a signal of its own.
-    expect(terminal.output).to.match(/size 33 101|size 0 0/);
+    // The size may be set after the program has begun: it then comes as a change of its own.
+    expect(terminal.output).to.match(/size 33 101/);
   });
 
   it("restores the settings when it is terminated, and leaves nothing", async () => {
@@ -193,7 +195,7 @@ describe("--console-socket", () => {
 
   it("is needed when create or run --detach has a terminal", () => {
     const c = withTerminal(["/bin/true"]);
-    c.create().fails(/cannot allocate tty if runc will detach without setting console socket/, 1);
+    c.create().fails(/cannot allocate tty if .* will detach without setting console socket/, 1);
     c.run(["--detach"]).fails(
       /cannot allocate tty if .* will detach without setting console socket/,
       1,

@@ -58,6 +58,7 @@ static void remember_signal(int sig)
     last_signal = sig;
 }
 
+// The libc keeps 32 to 34 for itself: those cannot be caught here.
 // catch: prints "ready", then one line {"signal":N} for every signal that arrives; a TERM ends it with status 0.
 static int act_catch(int argc, char **argv)
 {
