@@ -8,8 +8,9 @@ import { openGlobalLog } from "./cli/global.ts";
 
 const shimName = "containerd-shim-tsrunc-v2";
 
-/** Logs a failure, once, and tells the user too when the log is a file. */
-function report(error: unknown, log: Logger): number {
+/** Logs a failure, once, and tells the user too when the log is a file; before there is a log, it is standard error. */
+function report(error: unknown, opened: Logger | undefined): number {
+  const log = opened ?? openLog({ file: "", format: "text", debug: false });
   if (error instanceof RuntimeError) {
     const text = describe(error);
     log.error(text);
@@ -25,7 +26,7 @@ function report(error: unknown, log: Logger): number {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  let log = openLog({ file: "", format: "text", debug: false });
+  let log: Logger | undefined;
   try {
     const line = await parseGlobals(argv);
     if (line === undefined) return 0;
