@@ -10,6 +10,7 @@ import { idPrefix, runToken, runtimeIdentity, runtimePath } from "./environment.
 import { cgroupsNamed, commandOf, mountsUnder, processesOf } from "./processes.ts";
 import { skips } from "./requires.ts";
 import { removeScratch, scratchIfUsed, stateRoot } from "./scratch.ts";
+import { closeTerminals } from "./terminal.ts";
 import { sleep } from "./wait.ts";
 
 /**
@@ -94,6 +95,7 @@ export const mochaHooks = {
   async afterEach(this: Mocha.Context): Promise<void> {
     this.timeout(60_000);
     if (scratchIfUsed() === undefined) return;
+    closeTerminals();
     destroyAll();
     const found = await findLeaks();
     if (found.length === 0) return;

@@ -44,6 +44,13 @@ export interface Received {
   pid: number;
 }
 
+const running = new Set<ChildProcessWithoutNullStreams>();
+
+/** Ends the helpers that a failed case has not closed. */
+export function closeTerminals(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
 /** A helper process that speaks JSON lines. */
 export class Terminal {
   private readonly child: ChildProcessWithoutNullStreams;
@@ -57,7 +64,9 @@ export class Terminal {
     this.child.stdout.on("data", (chunk: Buffer) => {
       this.text += chunk.toString("utf8");
     });
+    running.add(this.child);
     this.child.on("exit", () => {
+      running.delete(this.child);
       this.ended = true;
     });
     this.child.stdin.on("error", () => undefined);
@@ -176,6 +185,14 @@ export interface Receiver {
 export async function receiver(): Promise<Receiver> {
   const path = scratchPath("sock");
   const terminal = new Terminal(["host-console", path]);
+  await terminal.event("listening");
+  return { path, terminal };
+}
+
+/** Binds a new datagram socket, as systemd does for a service; its datagrams come as output. */
+export async function notifySocket(): Promise<Receiver> {
+  const path = scratchPath("notify");
+  const terminal = new Terminal(["host-notify", path]);
   await terminal.event("listening");
   return { path, terminal };
 }

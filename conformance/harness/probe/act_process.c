@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -239,6 +240,21 @@ static int act_size_changes(int argc, char **argv)
     return 0;
 }
 
+// notify TEXT: one datagram to $NOTIFY_SOCKET.
+static int act_notify(int argc, char **argv)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (argc < 2 || !path || strlen(path) >= sizeof(address.sun_path))
+        return print_outcome("notify", path, ENOENT, -1);
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ssize_t n = sendto(fd, argv[1], strlen(argv[1]), 0, (struct sockaddr *)&address, sizeof(address));
+    int err = n < 0 ? errno : 0;
+    close(fd);
+    return print_outcome("notify", path, err, n);
+}
+
 // gate FD: blocks until descriptor FD has data or ends; prints what it read.
 static int act_gate(int argc, char **argv)
 {
@@ -266,6 +282,7 @@ const struct probe_command process_actions[] = {
     {"socket", act_socket, "socket FAMILY TYPE PROTOCOL"},
     {"keyring", act_keyring, "keyring"},
     {"size-changes", act_size_changes, "size-changes N"},
+    {"notify", act_notify, "notify TEXT"},
     {"gate", act_gate, "gate [FD]"},
     {NULL, NULL, NULL},
 };

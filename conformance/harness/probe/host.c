@@ -2,6 +2,7 @@
 //
 //   probe host-pty ROWS COLS -- CMD...   run CMD on a new pty; stdin takes commands, stdout gives events
 //   probe host-console SOCKET            receive one descriptor on a unix socket, then relay it the same way
+//   probe host-notify SOCKET             print the datagrams that arrive on a unix socket
 //   probe host-subreaper -- CMD...       run CMD as a subreaper, report who is left as our child, reap on stdin EOF
 //   probe hook FILE NAME [STATUS [MS]]   a hook: append what it sees to FILE, sleep MS, exit STATUS
 //
@@ -253,6 +254,31 @@ static int host_console(int argc, char **argv)
     return 0;
 }
 
+// Receives datagrams (systemd's notification protocol) until stdin ends.
+static int host_notify(int argc, char **argv)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char text[4097];
+    if (argc < 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+        return 125;
+    strcpy(address.sun_path, argv[1]);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return 125;
+    put_event("listening", NULL, 0);
+    for (;;) {
+        struct pollfd wait[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+        poll(wait, 2, -1);
+        if (wait[0].revents & POLLIN) {
+            ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+            if (n >= 0)
+                put_output(text, n);
+        } else if (wait[1].revents) {
+            return 0;
+        }
+    }
+}
+
 static int host_subreaper(int argc, char **argv)
 {
     char path[64], text[4096] = "";
@@ -324,6 +350,7 @@ static int host_hook(int argc, char **argv)
 const struct probe_command host_actions[] = {
     {"host-pty", host_pty, "host-pty ROWS COLS -- CMD..."},
     {"host-console", host_console, "host-console SOCKET"},
+    {"host-notify", host_notify, "host-notify SOCKET"},
     {"host-subreaper", host_subreaper, "host-subreaper -- CMD..."},
     {"hook", host_hook, "hook FILE NAME [STATUS [MS]]"},
     {NULL, NULL, NULL},
