@@ -11,6 +11,10 @@
 .SECONDEXPANSION:
 .SECONDARY:
 
+# Short lines by default; V=1 prints the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)' $@)
+
 LIBEXEC := dist/libexec/tsrunc
 OBJ := build/native
 MUSL_CC ?= musl-gcc
@@ -43,17 +47,21 @@ ADDON_CXXFLAGS := -std=c++20 $(WARNINGS) $(ADDON_FLAGS) -fno-exceptions -fno-rtt
 ADDON_LDFLAGS := -shared -static-libstdc++ -static-libgcc $(LINK_HARDENING) -Wl,--gc-sections -Wl,--exclude-libs,ALL
 
 $(OBJ)/addon/%.c.o: %.c native/native.mk | $$(@D)/.
-	$(CC) $(ADDON_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC  )
+	$(Q)$(CC) $(ADDON_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 $(OBJ)/addon/%.cc.o: %.cc native/native.mk | $$(@D)/.
-	$(CXX) $(ADDON_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CXX )
+	$(Q)$(CXX) $(ADDON_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 $(LIBEXEC)/tsrunc.node: $(call objects,addon,$(ADDON_CC) $(ADDON_C)) | $(LIBEXEC)/.
-	$(CXX) $(ADDON_LDFLAGS) $^ -o $@.new && strip --strip-unneeded $@.new && mv $@.new $@
+	$(call say,LINK)
+	$(Q)$(CXX) $(ADDON_LDFLAGS) $^ -o $@.new && strip --strip-unneeded $@.new && mv $@.new $@
 
 # Static, so that a host needs no libseccomp of a certain version, and lazy, so that only seccomp users map it.
 $(LIBEXEC)/seccomp.node: $(call objects,addon,$(SECCOMP_CC) $(SECCOMP_C)) | $(LIBEXEC)/.
-	$(CXX) $(ADDON_LDFLAGS) $^ -Wl,-Bstatic -lseccomp -Wl,-Bdynamic -o $@.new && strip --strip-unneeded $@.new && mv $@.new $@
+	$(call say,LINK)
+	$(Q)$(CXX) $(ADDON_LDFLAGS) $^ -Wl,-Bstatic -lseccomp -Wl,-Bdynamic -o $@.new && strip --strip-unneeded $@.new && mv $@.new $@
 
 # --- init and the probe: static executables without glibc. The kernel's headers come last, musl's own win.
 MULTIARCH := $(shell $(CC) -print-multiarch)
@@ -64,13 +72,16 @@ MUSL_FLAGS := -std=gnu17 $(GNU) $(WARNINGS) $(HARDENING) -Os -g1 -fno-asynchrono
 MUSL_LDFLAGS := -static -no-pie -Wl,--gc-sections $(LINK_HARDENING)
 
 $(OBJ)/musl/%.c.o: %.c native/native.mk | $$(@D)/.
-	$(MUSL_CC) $(MUSL_FLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC  )
+	$(Q)$(MUSL_CC) $(MUSL_FLAGS) $(DEPENDENCIES) -c $< -o $@
 
 $(LIBEXEC)/init: $(call objects,musl,$(INIT_C)) | $(LIBEXEC)/.
-	$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
+	$(call say,LINK)
+	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
 
 build/conformance-probe: $(call objects,musl,$(PROBE_C)) | build/.
-	$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
+	$(call say,LINK)
+	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
 
 # --- C tests: glibc, with sanitizers. A test links what it uses of core and init (all but main.c) out of two archives.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -78,18 +89,21 @@ TEST_FLAGS := -std=gnu17 $(GNU) $(WARNINGS) -Wno-write-strings -O1 -g $(SANITIZE
 TESTS := $(patsubst native/test/%.c,$(OBJ)/test/%,$(TEST_C))
 
 $(OBJ)/test/%.c.o: %.c native/native.mk | $$(@D)/.
-	$(CC) $(TEST_FLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC  )
+	$(Q)$(CC) $(TEST_FLAGS) $(DEPENDENCIES) -c $< -o $@
 
 $(OBJ)/test/init.a: $(call objects,test,$(filter-out native/init/main.c,$(INIT_C)))
 $(OBJ)/test/core.a: $(call objects,test,$(ADDON_C) $(SECCOMP_C))
 $(OBJ)/test/init.a $(OBJ)/test/core.a:
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(TESTS): $(OBJ)/test/%: $(OBJ)/test/native/test/%.c.o $(OBJ)/test/init.a $(OBJ)/test/core.a
-	$(CC) $(SANITIZERS) $^ -Wl,--as-needed -lseccomp -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(SANITIZERS) $^ -Wl,--as-needed -lseccomp -o $@
 
 %/.:
-	mkdir -p $@
+	@mkdir -p $@
 
 .PHONY: native native-tests
 native: $(LIBEXEC)/tsrunc.node $(LIBEXEC)/seccomp.node $(LIBEXEC)/init
