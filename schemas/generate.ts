@@ -15,7 +15,9 @@ function read(path: string): string {
 
 function readSchemas(): SchemaSet {
   const names = readdirSync(`${here}/oci`).filter((name) => name.endsWith(".json"));
-  return Object.fromEntries(names.sort().map((name) => [name, JSON.parse(read(`oci/${name}`)) as Schema]));
+  return Object.fromEntries(
+    names.sort().map((name) => [name, JSON.parse(read(`oci/${name}`)) as Schema]),
+  );
 }
 
 /** Every generated file's name and text. */

@@ -62,7 +62,9 @@ describe("plan codec", () => {
   });
 
   it("numbers operations densely from 1", () => {
-    expect(opNames.map((name) => planLayout[name].code)).to.deep.equal(opNames.map((_, i) => i + 1));
+    expect(opNames.map((name) => planLayout[name].code)).to.deep.equal(
+      opNames.map((_, i) => i + 1),
+    );
   });
 
   it("refuses NUL in text, naming operation and field", () => {
@@ -102,7 +104,9 @@ describe("plan codec", () => {
   });
 
   it("refuses an operation it does not know", () => {
-    expect(() => encodePlan([{ op: "toString" } as unknown as Op])).to.throw("unknown plan operation");
+    expect(() => encodePlan([{ op: "toString" } as unknown as Op])).to.throw(
+      "unknown plan operation",
+    );
   });
 
   it("keeps byte strings and string tables 8-aligned", () => {

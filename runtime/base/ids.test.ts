@@ -5,7 +5,17 @@ import { checkContainerId } from "./ids.ts";
 
 describe("container ids", () => {
   it("accepts what runc accepts", () => {
-    for (const id of ["a", "0", "_x", "-x", ".hidden", "a.b-c_d+e", "...", "f".repeat(64), "x".repeat(1024)]) {
+    for (const id of [
+      "a",
+      "0",
+      "_x",
+      "-x",
+      ".hidden",
+      "a.b-c_d+e",
+      "...",
+      "f".repeat(64),
+      "x".repeat(1024),
+    ]) {
       expect(() => checkContainerId(id), id).not.to.throw();
     }
   });

@@ -14,7 +14,8 @@ describe("signals", () => {
   });
 
   it("takes numbers", () => {
-    for (let number = 0; number <= 64; number++) expect(parseSignal(String(number))).to.equal(number);
+    for (let number = 0; number <= 64; number++)
+      expect(parseSignal(String(number))).to.equal(number);
   });
 
   it("takes real-time signals", () => {
@@ -25,13 +26,30 @@ describe("signals", () => {
   });
 
   it("refuses the rest with runc's text", () => {
-    for (const text of ["", "FOO", "SIG", "65", "-1", "1.5", "0x9", "9 ", "RTMIN+31", "RTMAX-31", "RTMIN-1", "toString"]) {
-      expect(() => parseSignal(text), text).to.throw(RuntimeError, `unknown signal ${JSON.stringify(text)}`);
+    for (const text of [
+      "",
+      "FOO",
+      "SIG",
+      "65",
+      "-1",
+      "1.5",
+      "0x9",
+      "9 ",
+      "RTMIN+31",
+      "RTMAX-31",
+      "RTMIN-1",
+      "toString",
+    ]) {
+      expect(() => parseSignal(text), text).to.throw(
+        RuntimeError,
+        `unknown signal ${JSON.stringify(text)}`,
+      );
     }
   });
 
   it("names every signal so that it can be parsed again", () => {
-    for (let number = 0; number <= 64; number++) expect(parseSignal(signalName(number))).to.equal(number);
+    for (let number = 0; number <= 64; number++)
+      expect(parseSignal(signalName(number))).to.equal(number);
     expect(signalName(15)).to.equal("SIGTERM");
     expect(signalName(6)).to.equal("SIGABRT");
     expect(signalName(36)).to.equal("SIGRTMIN+2");

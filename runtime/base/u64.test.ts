@@ -38,7 +38,10 @@ describe("64-bit integers in JSON", () => {
   it("survives hostile nesting and a very long string", () => {
     const deep = `${"[".repeat(5000)}18446744073709551615${"]".repeat(5000)}`;
     expect(() => parseJson(deep)).not.to.throw();
-    const long = JSON.stringify({ a: "x\\".repeat(2 ** 21), b: 1 }).replace("1}", "18446744073709551615}");
+    const long = JSON.stringify({ a: "x\\".repeat(2 ** 21), b: 1 }).replace(
+      "1}",
+      "18446744073709551615}",
+    );
     expect((parseJson(long) as { b: bigint }).b).to.equal(18446744073709551615n);
   });
 });

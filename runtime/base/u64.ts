@@ -16,7 +16,9 @@ function mayHoldLargeIntegers(text: string): boolean {
 /** The document with every long integer put in quotes, so that its digits survive JSON.parse. */
 function quoteLongIntegers(text: string): string {
   const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
-  return text.replace(stringOrNumber, (token) => (/^-?\d{16,}$/.test(token) ? `"${token}"` : token));
+  return text.replace(stringOrNumber, (token) =>
+    /^-?\d{16,}$/.test(token) ? `"${token}"` : token,
+  );
 }
 
 /** Copies long integers from the quoted twin into `value`: a number here with text there is one of them. */

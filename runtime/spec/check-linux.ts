@@ -1,7 +1,12 @@
 /** Rules about namespaces, devices and the other parts of `linux`. */
-import type { Device, Linux, LinuxResources, MemoryPolicy } from "../../schemas/generated/config.ts";
+import type {
+  Device,
+  Linux,
+  LinuxResources,
+  MemoryPolicy,
+} from "../../schemas/generated/config.ts";
 import { maximumMajor, maximumMinor } from "./devices.ts";
-import { duplicate, type Rule, relativePath } from "./rule.ts";
+import { duplicate, quoted, type Rule, relativePath } from "./rule.ts";
 import { isMalformedSysctl, sysctlProblem } from "./sysctls.ts";
 
 /** IFNAMSIZ without its NUL. */
@@ -19,13 +24,25 @@ function emptyMapping({ uidMappings = [], gidMappings = [] }: Linux): string | u
 function unusableDevice({ type, path, major, minor }: Device): string | undefined {
   if (!path.startsWith("/")) return `path "${path}" is not absolute`;
   if (type === "p") return undefined;
-  if (major === undefined || minor === undefined) return `${path}: type ${type} needs major and minor`;
+  if (major === undefined || minor === undefined)
+    return `${path}: type ${type} needs major and minor`;
   const inRange = major >= 0 && major <= maximumMajor && minor >= 0 && minor <= maximumMinor;
   return inRange ? undefined : `${path}: there is no device ${major}:${minor}`;
 }
 
+function isAccess(text: string): boolean {
+  for (const letter of text) if (!"rwm".includes(letter)) return false;
+  return true;
+}
+
+function isFileName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !name.includes("/");
+}
+
 function badInterfaceName(name: string): boolean {
-  return name.length > maximumInterfaceName || !/^[^\s/:]+$/.test(name) || name === "." || name === "..";
+  return (
+    name.length > maximumInterfaceName || !/^[^\s/:]+$/.test(name) || name === "." || name === ".."
+  );
 }
 
 function netDeviceNames({ netDevices = {} }: Linux): string[] {
@@ -36,14 +53,18 @@ function memoryPolicyProblem({ mode, nodes = "", flags = [] }: MemoryPolicy): st
   const takesNone = mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL";
   if (takesNone && nodes !== "") return `${mode} takes no nodes`;
   if (!takesNone && mode !== "MPOL_PREFERRED" && nodes === "") return `${mode} needs nodes`;
-  if (nodes !== "" && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(nodes)) return `"${nodes}" is not a list of nodes`;
+  if (nodes !== "" && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(nodes))
+    return `"${nodes}" is not a list of nodes`;
   if (flags.includes("MPOL_F_STATIC_NODES") && flags.includes("MPOL_F_RELATIVE_NODES")) {
     return "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other";
   }
   return undefined;
 }
 
-function firstOf<T>(list: readonly T[] | undefined, find: (item: T) => string | undefined): string | undefined {
+function firstOf<T>(
+  list: readonly T[] | undefined,
+  find: (item: T) => string | undefined,
+): string | undefined {
   for (const item of list ?? []) {
     const found = find(item);
     if (found !== undefined) return found;
@@ -57,7 +78,8 @@ export const namespaceRules: readonly Rule[] = [
     message: (what) => `linux.namespaces: ${what} is listed twice`,
   },
   {
-    when: ({ linux }) => linux.namespaces?.find(({ path = "" }) => path !== "" && !path.startsWith("/"))?.path,
+    when: ({ linux }) =>
+      linux.namespaces?.find(({ path = "" }) => path !== "" && !path.startsWith("/"))?.path,
     message: (what) => `linux.namespaces: path "${what}" is not absolute`,
   },
   {
@@ -75,17 +97,22 @@ export const namespaceRules: readonly Rule[] = [
   },
   {
     when: ({ linux, has }) =>
-      has("user") && !hasMappings(linux) && !linux.namespaces?.find(({ type }) => type === "user")?.path,
-    message: () => "user namespaces enabled, but no namespace path to join nor mappings to apply specified",
+      has("user") &&
+      !hasMappings(linux) &&
+      !linux.namespaces?.find(({ type }) => type === "user")?.path,
+    message: () =>
+      "user namespaces enabled, but no namespace path to join nor mappings to apply specified",
   },
   {
     when: ({ linux, has }) => !has("user") && hasMappings(linux),
-    message: () => "user namespace mappings specified, but user namespace isn't enabled in the config",
+    message: () =>
+      "user namespace mappings specified, but user namespace isn't enabled in the config",
   },
   { when: ({ linux }) => emptyMapping(linux), message: (what) => `${what}: a size is 0` },
   {
     when: ({ linux, has }) => !has("time") && Object.keys(linux.timeOffsets ?? {}).length > 0,
-    message: () => "time namespace offsets specified, but time namespace isn't enabled in the config",
+    message: () =>
+      "time namespace offsets specified, but time namespace isn't enabled in the config",
   },
   {
     when: ({ linux }) =>
@@ -95,11 +122,12 @@ export const namespaceRules: readonly Rule[] = [
       "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one",
   },
   {
-    when: ({ linux }) => Object.keys(linux.sysctl ?? {}).find(isMalformedSysctl),
-    message: (what) => `linux.sysctl: "${what}" is not a name of a setting`,
+    when: ({ linux }) => quoted(Object.keys(linux.sysctl ?? {}).find(isMalformedSysctl)),
+    message: (what) => `linux.sysctl: ${what} is not a name of a setting`,
   },
   {
-    when: ({ linux, has }) => firstOf(Object.keys(linux.sysctl ?? {}), (name) => sysctlProblem(name, has)),
+    when: ({ linux, has }) =>
+      firstOf(Object.keys(linux.sysctl ?? {}), (name) => sysctlProblem(name, has)),
     message: (what) => what,
   },
   {
@@ -122,8 +150,11 @@ export const linuxRules: readonly Rule[] = [
     message: (what) => `linux.devices: ${what}`,
   },
   {
-    when: ({ linux }) => [...Object.keys(linux.netDevices ?? {}), ...netDeviceNames(linux)].find(badInterfaceName),
-    message: (what) => `linux.netDevices: invalid network device name "${what}"`,
+    when: ({ linux }) =>
+      quoted(
+        [...Object.keys(linux.netDevices ?? {}), ...netDeviceNames(linux)].find(badInterfaceName),
+      ),
+    message: (what) => `linux.netDevices: invalid network device name ${what}`,
   },
   {
     when: ({ linux }) => duplicate(netDeviceNames(linux)),
@@ -146,15 +177,16 @@ export const linuxRules: readonly Rule[] = [
 
 export const resourceRules: readonly Rule<LinuxResources>[] = [
   {
-    when: ({ devices }) => devices?.find(({ type = "" }) => !["", "a", "b", "c"].includes(type))?.type,
+    when: ({ devices }) =>
+      devices?.find(({ type = "" }) => !["", "a", "b", "c"].includes(type))?.type,
     message: (what) => `linux.resources.devices: invalid cgroup device type "${what}"`,
   },
   {
-    when: ({ devices }) => devices?.find(({ access = "" }) => !/^[rwm]*$/.test(access))?.access,
+    when: ({ devices }) => devices?.find(({ access = "" }) => !isAccess(access))?.access,
     message: (what) => `linux.resources.devices: unknown device access "${what}" (want r, w, m)`,
   },
   {
-    when: ({ unified = {} }) => Object.keys(unified).find((name) => name === "" || /\/|^\.\.?$/.test(name)),
-    message: (what) => `unified resource "${what}" must be a file name (no slashes)`,
+    when: ({ unified = {} }) => quoted(Object.keys(unified).find((name) => !isFileName(name))),
+    message: (what) => `unified resource ${what} must be a file name (no slashes)`,
   },
 ];

@@ -13,7 +13,8 @@ function isIdMapped(mount: Mount): boolean {
 
 function idMapProblem(mount: Mount, hasUserNamespace: boolean): string | undefined {
   if (!isIdMapped(mount)) return undefined;
-  if (!parseMountOptions(mount.options ?? []).bind) return "id-mapped mounts are only supported for bind mounts";
+  if (!parseMountOptions(mount.options ?? []).bind)
+    return "id-mapped mounts are only supported for bind mounts";
   const { uidMappings = [], gidMappings = [] } = mount;
   if ((uidMappings.length === 0) !== (gidMappings.length === 0)) {
     return "id-mapped mounts need both uidMappings and gidMappings";
@@ -21,13 +22,15 @@ function idMapProblem(mount: Mount, hasUserNamespace: boolean): string | undefin
   if (uidMappings.length === 0 && !hasUserNamespace) {
     return "an id-mapped mount needs uidMappings and gidMappings, or a user namespace to take them from";
   }
-  if ([...uidMappings, ...gidMappings].some(({ size }) => size === 0)) return "a mapping has size 0";
+  if ([...uidMappings, ...gidMappings].some(({ size }) => size === 0))
+    return "a mapping has size 0";
   return undefined;
 }
 
 function badMount({ spec, has }: Subject): string | undefined {
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
-    const problem = mount.destination === "" ? "destination must not be empty" : idMapProblem(mount, has("user"));
+    const problem =
+      mount.destination === "" ? "destination must not be empty" : idMapProblem(mount, has("user"));
     if (problem !== undefined) return `mounts[${index}] (${mount.destination}): ${problem}`;
   }
   return undefined;

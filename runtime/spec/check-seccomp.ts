@@ -11,9 +11,14 @@ function notifies({ syscalls = [] }: Seccomp): boolean {
 }
 
 /** An action with an errno that it cannot return: config-linux.md demands an error. */
-function uselessErrno({ defaultAction, defaultErrnoRet, syscalls = [] }: Seccomp): string | undefined {
+function uselessErrno({
+  defaultAction,
+  defaultErrnoRet,
+  syscalls = [],
+}: Seccomp): string | undefined {
   if (defaultErrnoRet !== undefined && !takesErrno(defaultAction)) return defaultAction;
-  return syscalls.find(({ action, errnoRet }) => errnoRet !== undefined && !takesErrno(action))?.action;
+  return syscalls.find(({ action, errnoRet }) => errnoRet !== undefined && !takesErrno(action))
+    ?.action;
 }
 
 export const seccompRules: readonly Rule<Seccomp>[] = [
@@ -33,11 +38,13 @@ export const seccompRules: readonly Rule<Seccomp>[] = [
     message: () => "linux.seccomp.listenerPath: needed for SCMP_ACT_NOTIFY",
   },
   {
-    when: ({ listenerPath = "" }) => listenerPath !== "" && !listenerPath.startsWith("/") && listenerPath,
+    when: ({ listenerPath = "" }) =>
+      listenerPath !== "" && !listenerPath.startsWith("/") && listenerPath,
     message: (what) => `linux.seccomp.listenerPath: "${what}" is not an absolute path`,
   },
   {
-    when: ({ listenerPath = "", listenerMetadata = "" }) => listenerMetadata !== "" && listenerPath === "",
+    when: ({ listenerPath = "", listenerMetadata = "" }) =>
+      listenerMetadata !== "" && listenerPath === "",
     message: () => "linux.seccomp.listenerMetadata: needs listenerPath",
   },
 ];

@@ -13,7 +13,8 @@ const maximumHostname = 64;
 
 const generalRules: readonly Rule<Spec>[] = [
   {
-    when: ({ ociVersion }) => !/^\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?$/.test(ociVersion) && (ociVersion || '""'),
+    when: ({ ociVersion }) =>
+      !/^\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?$/.test(ociVersion) && (ociVersion || '""'),
     message: (what) => `ociVersion: ${what} is not a semantic version`,
   },
   {
@@ -23,7 +24,10 @@ const generalRules: readonly Rule<Spec>[] = [
   },
   { when: ({ root }) => root === undefined, message: () => "root must be specified" },
   { when: ({ root }) => root?.path === "", message: () => "root.path: must not be empty" },
-  { when: ({ process }) => process === undefined, message: () => "process property must not be empty" },
+  {
+    when: ({ process }) => process === undefined,
+    message: () => "process property must not be empty",
+  },
   {
     when: ({ hostname = "" }) => hostname.length > maximumHostname,
     message: () => `hostname: longer than ${maximumHostname} characters`,
@@ -90,7 +94,8 @@ export function rootlessProblem(spec: Spec): string | undefined {
   const { namespaces = [], uidMappings = [], gidMappings = [], netDevices = {} } = spec.linux ?? {};
   const user = namespaces.find(({ type }) => type === "user");
   if (user === undefined) return "rootless container requires user namespaces";
-  if (Object.keys(netDevices).length > 0) return "network devices are not supported for rootless containers";
+  if (Object.keys(netDevices).length > 0)
+    return "network devices are not supported for rootless containers";
   if ((user.path ?? "") !== "") return undefined;
   if (uidMappings.length === 0) return "rootless containers requires at least one UID mapping";
   if (gidMappings.length === 0) return "rootless containers requires at least one GID mapping";
@@ -99,7 +104,8 @@ export function rootlessProblem(spec: Spec): string | undefined {
     if (match === null) continue;
     const id = Number(match[2]);
     const mappings = match[1] === "uid" ? uidMappings : gidMappings;
-    if (mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size)) continue;
+    if (mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size))
+      continue;
     return `cannot specify ${option} mount option for unmapped ID in rootless container`;
   }
   return undefined;
@@ -114,7 +120,8 @@ function* warnings({ spec, process, linux }: Subject): Generator<string> {
   for (const names of Object.values(process.capabilities ?? {})) {
     if (Array.isArray(names)) unknown.push(...capabilityMask(names).unknown);
   }
-  if (unknown.length > 0) yield `ignoring unknown or unavailable capabilities: [${[...new Set(unknown)].join(" ")}]`;
+  if (unknown.length > 0)
+    yield `ignoring unknown or unavailable capabilities: [${[...new Set(unknown)].join(" ")}]`;
   const flags = linux.personality?.flags ?? [];
   if (flags.length > 0) yield `ignoring unsupported personality flags: ${flags.join(", ")}`;
   const memory = linux.resources?.memory;

@@ -41,18 +41,21 @@ class Scanner {
   }
 
   private blank(): void {
-    while (this.at < this.text.length && " \t\n\r".includes(this.text[this.at] as string)) this.at++;
+    while (this.at < this.text.length && " \t\n\r".includes(this.text[this.at] as string))
+      this.at++;
   }
 
   private unexpected(expected: string): Problem {
     const code = this.text.codePointAt(this.at);
-    if (code === undefined) return new Problem(this.at, `expected ${expected}, found the end of the file`);
+    if (code === undefined)
+      return new Problem(this.at, `expected ${expected}, found the end of the file`);
     const found = JSON.stringify(String.fromCodePoint(code));
     return new Problem(this.at, `expected ${expected}, found ${found}`);
   }
 
   private value(depth: number): void {
-    if (depth > maximumDepth) throw new Problem(this.at, `nested more than ${maximumDepth} levels deep`);
+    if (depth > maximumDepth)
+      throw new Problem(this.at, `nested more than ${maximumDepth} levels deep`);
     this.blank();
     const first = this.text[this.at];
     if (first === "{") this.object(depth);
@@ -101,10 +104,10 @@ class Scanner {
   }
 
   private escape(): void {
-    const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-    escape.lastIndex = this.at;
-    if (!escape.test(this.text)) throw new Problem(this.at, "invalid escape in a string");
-    this.at = escape.lastIndex;
+    const sequence = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+    sequence.lastIndex = this.at;
+    if (!sequence.test(this.text)) throw new Problem(this.at, "invalid escape in a string");
+    this.at = sequence.lastIndex;
   }
 
   private object(depth: number): void {

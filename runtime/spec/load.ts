@@ -21,14 +21,20 @@ export type Warn = (text: string) => void;
  */
 export function loadSpec(bundle: string, warn?: Warn): Spec {
   const path = `${bundle}/config.json`;
-  let text: string;
+  let text: string | undefined;
   try {
-    if (statSync(path).size > maximumBytes) throw tooLarge("config.json");
-    text = readFileSync(path, "utf8");
+    if (statSync(path).size <= maximumBytes) text = readFileSync(path, "utf8");
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw wrap(error, { op: "read", path });
-    throw fail("NotFound", "JSON specification file config.json not found", { path, errno: "ENOENT" });
+    if (statSync(bundle, { throwIfNoEntry: false }) === undefined) {
+      throw wrap(error, { op: "open bundle", path: bundle });
+    }
+    throw fail("NotFound", "JSON specification file config.json not found", {
+      path,
+      errno: "ENOENT",
+    });
   }
+  if (text === undefined) throw tooLarge("config.json");
   return parseSpec(text, warn);
 }
 
@@ -81,8 +87,8 @@ function parseDocument<Name extends keyof Documents>(
   let value: unknown;
   try {
     value = parseJson(text);
-  } catch {
-    throw syntaxError(text, source);
+  } catch (error) {
+    throw syntaxError(text, source, error);
   }
   validate(name, value, (violation) => violationError(violation, source));
   // A raw NUL is no JSON; an escaped one would end every C string early (CVE-2021-43784).
@@ -90,9 +96,13 @@ function parseDocument<Name extends keyof Documents>(
   return value;
 }
 
-function syntaxError(text: string, source: string): RuntimeError {
+function syntaxError(text: string, source: string, cause: unknown): RuntimeError {
   const problem = findSyntaxProblem(text) ?? { line: 1, column: 1, text: "not valid JSON" };
-  return fail("InvalidArgument", `${source}:${problem.line}:${problem.column}: ${problem.text}`);
+  return fail(
+    "InvalidArgument",
+    `${source}:${problem.line}:${problem.column}: invalid JSON: ${problem.text}`,
+    { cause },
+  );
 }
 
 /** `process.args[0]`, `linux.sysctl["net.ipv4.ip_forward"]`. */
@@ -109,7 +119,8 @@ function pathText(path: readonly (string | number)[]): string {
 function foundText(found: unknown): string {
   if (Array.isArray(found)) return found.length === 0 ? "an empty array" : "an array";
   if (typeof found === "object" && found !== null) return "an object";
-  if (typeof found === "string" && found.length > 60) return `${JSON.stringify(found.slice(0, 60))}...`;
+  if (typeof found === "string" && found.length > 60)
+    return `${JSON.stringify(found.slice(0, 60))}...`;
   return typeof found === "bigint" ? String(found) : JSON.stringify(found);
 }
 
@@ -136,7 +147,8 @@ function refuseNul(value: unknown, source: string, path: (string | number)[] = [
 function finishSpec(spec: Spec, warn: Warn | undefined): Spec {
   checkSpec(spec, warn);
   const { mounts } = spec;
-  if (mounts === undefined || mounts.every(({ destination }) => destination.startsWith("/"))) return spec;
+  if (mounts === undefined || mounts.every(({ destination }) => destination.startsWith("/")))
+    return spec;
   const absolute = mounts.map((mount) =>
     mount.destination.startsWith("/") ? mount : { ...mount, destination: `/${mount.destination}` },
   );

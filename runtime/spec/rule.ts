@@ -13,7 +13,7 @@ export interface Subject {
 
 /** One thing that must not be. */
 export interface Rule<T = Subject> {
-  /** Finds the offender and names it; undefined or false when all is well, true when there is nothing to name. */
+  /** Finds the offender and names it; undefined, false or "" when all is well, true when there is nothing to name. */
   readonly when: (subject: T) => string | boolean | undefined;
   /** Default InvalidArgument. */
   readonly code?: Code;
@@ -33,4 +33,9 @@ export function relativePath(
 /** The first entry that equals an earlier one. */
 export function duplicate(names: readonly string[] | undefined): string | undefined {
   return names?.find((name, index) => names.indexOf(name) !== index);
+}
+
+/** For offenders that may be the empty string, which would count as none. */
+export function quoted(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : `"${text}"`;
 }

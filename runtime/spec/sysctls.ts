@@ -18,21 +18,23 @@ const ipcNames: readonly string[] = [
  * (`net/ipv4/conf/eth0.1/forwarding` -> `net.ipv4.conf.eth0/1.forwarding`).
  */
 export function dottedSysctl(name: string): string {
-  const separator = /[./]/.exec(name)?.[0];
-  if (separator !== "/") return name;
-  return name.replace(/[./]/g, (found) => (found === "/" ? "." : "/"));
+  const dot = name.indexOf(".");
+  const slash = name.indexOf("/");
+  if (slash < 0 || (dot >= 0 && dot < slash)) return name;
+  const parts = name.split("/").map((part) => part.replaceAll(".", "/"));
+  return parts.join(".");
 }
 
 /** The file below /proc/sys. */
 export function sysctlPath(name: string): string {
-  return dottedSysctl(name).replace(/[./]/g, (found) => (found === "." ? "/" : "."));
+  const parts = dottedSysctl(name).split(".");
+  return parts.map((part) => part.replaceAll("/", ".")).join("/");
 }
 
 /** Can this name leave /proc/sys or name no file? */
 export function isMalformedSysctl(name: string): boolean {
-  return sysctlPath(name)
-    .split("/")
-    .some((part) => part === "" || part === "." || part === "..");
+  const parts = sysctlPath(name).split("/");
+  return parts.includes("") || parts.includes(".") || parts.includes("..");
 }
 
 /** Why a sysctl may not be set in a container with these namespaces, in runc's words; undefined when it may. */

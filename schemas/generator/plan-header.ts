@@ -93,7 +93,7 @@ export function planHeader(table: PlanTable): string {
   const lower = (op: OpDescription) => snakeCase(op.name);
   return [
     prologue,
-    "\n#define TSR_PLAN_MAGIC 0x50525354u /* \"TSRP\" */\n",
+    '\n#define TSR_PLAN_MAGIC 0x50525354u /* "TSRP" */\n',
     `#define TSR_PLAN_ABI 0x${table.abi.toString(16).padStart(8, "0")}u\n`,
     `#define TSR_OP_COUNT ${ops.length}\n`,
     carriers,

@@ -40,7 +40,7 @@ export function planModule(table: PlanTable, codec: string): string {
     ...table.ops.map(opInterface),
     "\nexport type Op =\n",
     table.ops.map((op) => `  | ${pascalCase(op.name)}Op`).join("\n"),
-    ";\n\nexport type OpName = Op[\"op\"];\n",
+    ';\n\nexport type OpName = Op["op"];\n',
     "\n/** All names ordered by code: `opNames[code - 1]`. */\n",
     "export const opNames: readonly OpName[] = [\n",
     ...table.ops.map((op) => `  "${op.name}",\n`),

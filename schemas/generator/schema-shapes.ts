@@ -16,14 +16,16 @@ class ShapeWriter {
   /** The short name of a schema's type (see Shapes in validate.ts), adding rows for what has no name. */
   private typeName(schema: Schema, where: string): string {
     for (const keyword of Object.keys(schema)) {
-      if (!knownKeywords.split(" ").includes(keyword)) throw new Error(`${where}: keyword ${keyword}`);
+      if (!knownKeywords.split(" ").includes(keyword))
+        throw new Error(`${where}: keyword ${keyword}`);
     }
     if (schema.$ref !== undefined) return this.reference(schema.$ref);
     switch (schema.type) {
       case "boolean":
         return "boolean";
       case "array":
-        if (schema.minItems !== undefined && schema.minItems !== 1) throw new Error(`${where}: minItems`);
+        if (schema.minItems !== undefined && schema.minItems !== 1)
+          throw new Error(`${where}: minItems`);
         return `${schema.minItems === 1 ? "+" : "*"}${this.typeName(schema.items ?? {}, `${where}[]`)}`;
       case "string":
         if (schema.enum === undefined && schema.pattern === undefined) return "string";

@@ -58,8 +58,8 @@ class TypeWriter {
       return this.typeOf(root.definitions?.[name] as Schema, `${target} ${name}`, target);
     }
     if (target !== this.file) {
-      const names = (this.imports[target] ??= []);
-      if (!names.includes(name)) names.push(name);
+      const names = this.imports[target] ?? [];
+      this.imports[target] = names.includes(name) ? names : [...names, name];
     }
     return name;
   }
@@ -92,7 +92,8 @@ class TypeWriter {
     const doc = docComment(schema.description, "");
     if (schema.properties === undefined) {
       const text = this.typeOf(schema, name, this.file);
-      const body = schema.enum === undefined ? ` ${text}` : `\n  | ${text.replaceAll(" | ", "\n  | ")}`;
+      const body =
+        schema.enum === undefined ? ` ${text}` : `\n  | ${text.replaceAll(" | ", "\n  | ")}`;
       return `\n${doc}export type ${name} =${body};\n`;
     }
     const members = Object.entries(schema.properties).map(([key, property]) => {
