@@ -199,6 +199,15 @@ export function runActions(actions: readonly string[], edit?: (config: Config) =
   return jsonLines<Outcome>(made.run().ok().stdout);
 }
 
+/** Runs a script of busybox sh in the foreground and returns what it prints; the container is gone afterwards. */
+export function runShell(script: string, edit?: (config: Config) => void): string {
+  const made = container((config) => {
+    config.process.args = ["/bin/sh", "-c", script];
+    edit?.(config);
+  });
+  return made.run().ok().stdout;
+}
+
 /** Removes all containers of the current test. */
 export function destroyAll(): void {
   for (const one of [...alive]) one.destroy();

@@ -1,0 +1,121 @@
+/** linux.sysctl: set inside the container's namespaces only, refused where it would be the host's. */
+import { expect } from "chai";
+import { type Config, withoutNamespace } from "../harness/bundle.ts";
+import { container } from "../harness/container.ts";
+import { traces } from "../harness/leaks.ts";
+import { jsonLines, type ReadOutcome } from "../harness/probe.ts";
+import { readOrEmpty } from "../harness/processes.ts";
+
+function seen(sysctl: Record<string, string>, paths = Object.keys(sysctl)): string[] {
+  const c = container((config) => {
+    config.linux["sysctl"] = sysctl;
+    const files = paths.map((key) => (key.includes("/") ? key : key.replaceAll(".", "/")));
+    config.process.args = ["/probe", "read", ...files.map((path) => `/proc/sys/${path}`)];
+  });
+  const lines = jsonLines<ReadOutcome>(c.run().ok().stdout);
+  return lines.map(({ text, errno }) => text?.trim() ?? errno ?? "");
+}
+
+describe("linux.sysctl", () => {
+  it("sets those of the network namespace, not the host's", () => {
+    const host = readOrEmpty("/proc/sys/net/ipv4/ip_forward");
+    const other = host.trim() === "1" ? "0" : "1";
+    const values = { "net.ipv4.ip_forward": other, "net.ipv4.ip_unprivileged_port_start": "80" };
+    expect(seen(values)).to.deep.equal([other, "80"]);
+    expect(readOrEmpty("/proc/sys/net/ipv4/ip_forward")).to.equal(host);
+  });
+
+  it("sets those of the ipc namespace", () => {
+    const values = {
+      "kernel.shmmax": "65536",
+      "kernel.shmmni": "100",
+      "kernel.shm_rmid_forced": "1",
+      "kernel.msgmax": "4096",
+      "kernel.msgmni": "50",
+      "fs.mqueue.msg_max": "20",
+    };
+    expect(seen(values)).to.deep.equal(Object.values(values));
+    expect(seen({ "kernel.sem": "100 200 10 5" })[0]?.split(/\s+/)).to.deep.equal([
+      "100",
+      "200",
+      "10",
+      "5",
+    ]);
+  });
+
+  it("kernel.domainname belongs to the uts namespace", () => {
+    expect(seen({ "kernel.domainname": "example.net" })).to.deep.equal(["example.net"]);
+  });
+
+  it("keys may be written with slashes, for names with dots", () => {
+    expect(seen({ "net/ipv4/conf/lo/forwarding": "1" })).to.deep.equal(["1"]);
+  });
+
+  it("is written although /proc/sys is read-only for the program", () => {
+    const c = container((config) => {
+      config.linux["sysctl"] = { "kernel.shmmni": "99" };
+      config.linux.readonlyPaths = ["/proc/sys"];
+      config.process.args = ["/bin/cat", "/proc/sys/kernel/shmmni"];
+    });
+    expect(c.run().ok().stdout).to.equal("99\n");
+  });
+});
+
+describe("sysctls that must be refused", () => {
+  function refused(key: string, edit?: (config: Config) => void, value = "1"): void {
+    const path = `/proc/sys/${key.replaceAll(".", "/")}`;
+    const before = readOrEmpty(path);
+    const c = container((config) => {
+      config.linux["sysctl"] = { [key]: value };
+      edit?.(config);
+    });
+    c.run().fails();
+    expect(readOrEmpty(path)).to.equal(before);
+    expect(traces(c.id)).to.deep.equal([]);
+  }
+
+  for (const key of [
+    "kernel.panic",
+    "vm.swappiness",
+    "fs.file-max",
+    "kernel.core_pattern",
+    "net",
+    "",
+  ])
+    it(`${JSON.stringify(key)}: of the whole host`, () => refused(key));
+
+  it("net.* without a network namespace", () => {
+    refused("net.ipv4.ip_forward", (config) => withoutNamespace(config, "network"));
+  });
+
+  it("net.* with the host's own network namespace by path", () => {
+    refused("net.ipv4.ip_forward", (config) => {
+      withoutNamespace(config, "network");
+      config.linux.namespaces.push({ type: "network", path: "/proc/1/ns/net" });
+    });
+  });
+
+  it("kernel.shm* without an ipc namespace", () => {
+    refused("kernel.shmmax", (config) => withoutNamespace(config, "ipc"));
+  });
+
+  it("kernel.domainname without a uts namespace", () => {
+    refused("kernel.domainname", (config) => {
+      withoutNamespace(config, "uts");
+      delete config.hostname;
+    });
+  });
+
+  it("kernel.hostname: the config has a field for it", () => {
+    refused("kernel.hostname", undefined, "stolen");
+  });
+
+  for (const key of [
+    "net.ipv4/../../kernel/panic",
+    "net/../kernel/panic",
+    "net.ipv4.../kernel",
+    "kernel.shmmax/../panic",
+    "net.no.such.key",
+  ])
+    it(`${key}`, () => refused(key));
+});
