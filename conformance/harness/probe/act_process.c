@@ -1,6 +1,7 @@
 // Actions of a process: exit, signals, children, memory, raw system calls, terminal size.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -192,6 +193,54 @@ static int act_syscall(int argc, char **argv)
     return print_outcome("syscall", argv[1], result < 0 ? errno : 0, result);
 }
 
+// syscall32 NUMBER: a call of the 32-bit table from this 64-bit program, as a filter's second architecture sees it.
+static int act_syscall32(int argc, char **argv)
+{
+#if defined(__x86_64__)
+    if (argc < 2)
+        return 125;
+    long result;
+    fflush(stdout);
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(strtol(argv[1], NULL, 0)), "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
+                     : "memory", "r8", "r9", "r10", "r11");
+    int failed = result < 0 && result > -4096;
+    return print_outcome("syscall32", argv[1], failed ? (int)-result : 0, failed ? -1 : result);
+#else
+    return print_outcome("syscall32", argc > 1 ? argv[1] : "", ENOSYS, -1);
+#endif
+}
+
+// overwrite-exe PID: CVE-2019-5736. Keeps PID's program open, waits until nobody runs it any more, then opens it for
+// writing and writes back what it read. A runtime is safe when the outcome has an errno.
+static int act_overwrite_exe(int argc, char **argv)
+{
+    char path[64], bytes[4];
+    if (argc < 2)
+        return 125;
+    snprintf(path, sizeof(path), "/proc/%s/exe", argv[1]);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return print_outcome("overwrite-exe", path, errno, -1);
+    if (read(fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes))
+        return print_outcome("overwrite-exe", path, EIO, -1);
+    dprintf(1, "holding\n");
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int writable = -1, err = 0;
+    for (int i = 0; i < 500 && writable < 0; i++) {
+        writable = open(path, O_WRONLY | O_CLOEXEC);
+        err = writable < 0 ? errno : 0;
+        if (writable < 0 && err != ETXTBSY)
+            break;
+        usleep(writable < 0 ? 10000 : 0);
+    }
+    ssize_t n = writable < 0 ? -1 : write(writable, bytes, sizeof(bytes));
+    if (writable >= 0 && n < 0)
+        err = errno;
+    return print_outcome("overwrite-exe", argv[1], err, n);
+}
+
 // sethostname NAME and unshare-user: two permission checks with real arguments.
 static int act_sethostname(int argc, char **argv)
 {
@@ -278,6 +327,8 @@ const struct probe_command process_actions[] = {
     {"alloc", act_alloc, "alloc MIB"},
     {"alloc-child", act_alloc_child, "alloc-child MIB"},
     {"syscall", act_syscall, "syscall NAME [ARG...]"},
+    {"syscall32", act_syscall32, "syscall32 NUMBER"},
+    {"overwrite-exe", act_overwrite_exe, "overwrite-exe PID"},
     {"sethostname", act_sethostname, "sethostname NAME"},
     {"socket", act_socket, "socket FAMILY TYPE PROTOCOL"},
     {"keyring", act_keyring, "keyring"},
