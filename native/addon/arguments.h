@@ -1,4 +1,5 @@
-// Checked readers for what JavaScript passes in: each either yields a C value or has thrown a TypeError.
+// Checked readers for what JavaScript passes in: each either yields a C value or has thrown a
+// TypeError.
 #pragma once
 
 #include <napi.h>

@@ -9,8 +9,9 @@ extern "C" {
 
 namespace tsr {
 
-// Throws an Error shaped like Node's system errors: {code: "EPERM", errno: -1, syscall: "mount"}, with the
-// message "EPERM: Operation not permitted, mount". Returns undefined, for `return ThrowSystemError(...)`.
+// Throws an Error shaped like Node's system errors: {code: "EPERM", errno: -1, syscall: "mount"},
+// with the message "EPERM: Operation not permitted, mount". Returns undefined, for `return
+// ThrowSystemError(...)`.
 Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error);
 
 } // namespace tsr

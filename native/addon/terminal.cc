@@ -72,6 +72,15 @@ Napi::Value SetTerminalSize(const Napi::CallbackInfo &info)
     return env.Undefined();
 }
 
+Napi::Value PrepareTerminal(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto master = ReadInt(env, info[0], "masterFd");
+    if (master)
+        tsr_foreground_prepare(*master);
+    return env.Undefined();
+}
+
 Napi::Value Foreground(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
@@ -100,6 +109,7 @@ void ExportTerminal(Napi::Env env, Napi::Object exports)
 {
     exports.Set("isTerminal", Napi::Function::New<IsTerminal>(env, "isTerminal"));
     exports.Set("terminalSize", Napi::Function::New<TerminalSize>(env, "terminalSize"));
+    exports.Set("prepareTerminal", Napi::Function::New<PrepareTerminal>(env, "prepareTerminal"));
     exports.Set("foreground", Napi::Function::New<Foreground>(env, "foreground"));
     exports.Set("setTerminalSize", Napi::Function::New<SetTerminalSize>(env, "setTerminalSize"));
 }

@@ -100,7 +100,10 @@ int tsr_device_program_set(int cgroup, const void *program, size_t size, struct 
     if (count < 0)
         return -1;
 
-    /* BPF_F_REPLACE (5.6) swaps one for one; before that, and for several, attach first, then detach. */
+    /*
+     * BPF_F_REPLACE (5.6) swaps one for one; before that, and for several, attach first, then
+     * detach.
+     */
     bool replaced = count == 1 && attach(cgroup, fd, old[0]) == 0;
     int result = replaced || attach(cgroup, fd, -1) == 0 ? 0 : tsr_fail(error, "bpf");
     for (int index = 0; index < count; index++) {

@@ -1,4 +1,7 @@
-/* The loop behind `run` and `exec` in the foreground: signals in, bytes to and fro, exit status out. */
+/*
+ * The loop behind `run` and `exec` in the foreground: signals in, bytes to and fro, exit status
+ * out.
+ */
 #define _GNU_SOURCE
 #include "foreground.h"
 
@@ -18,7 +21,9 @@
 #include "signal_relay.h"
 #include "terminal.h"
 
-/* While no process holds the terminal open, how often to look whether one (a getty) has come back. */
+/*
+ * While no process holds the terminal open, how often to look whether one (a getty) has come back.
+ */
 #define HUNG_UP_TICK_MS 100
 
 /* What may be written at once to a pipe or terminal that may block: POLLOUT promises PIPE_BUF. */
@@ -30,13 +35,15 @@ struct buffer {
     unsigned char data[32 * 1024];
 };
 
-/* Where the container's output goes. Our stdout is shared with others: it never becomes O_NONBLOCK. */
+/*
+ * Where the container's output goes. Our stdout is shared with others: it never becomes O_NONBLOCK.
+ */
 struct sink {
     int fd;
     int own_fd; /* a description of our own, or -1 */
     bool is_socket;
     bool may_block;
-    bool is_broken; /* the reader has gone: what comes is thrown away, so that the container goes on */
+    bool is_broken; /* the reader has gone: what comes is thrown away, the container goes on */
 };
 
 struct loop {
@@ -117,7 +124,8 @@ static void flush_to_sink(struct loop *loop)
     struct buffer *buffer = &loop->to_sink;
     ssize_t written = -1;
     if (!loop->sink.is_broken) {
-        written = write_sink(&loop->sink, buffer->data + buffer->begin, buffer->end - buffer->begin);
+        const size_t size = buffer->end - buffer->begin;
+        written = write_sink(&loop->sink, buffer->data + buffer->begin, size);
         loop->sink.is_broken = written < 0 && errno != EAGAIN && errno != EINTR;
     }
     if (loop->sink.is_broken)
@@ -280,14 +288,17 @@ static int run_loop(struct loop *loop, struct tsr_error *error)
     return 0;
 }
 
-/*
- * Puts the terminals on both sides in order. A terminal that cannot be configured is no reason to
- * leave a container without supervisor: only entering raw mode may fail.
- */
+void tsr_foreground_prepare(int master)
+{
+    /* A terminal that cannot be configured is no reason to leave a container without supervisor. */
+    struct tsr_error ignored;
+    tsr_terminal_clear_onlcr(master, &ignored);
+    copy_window_size(master);
+}
+
 static int set_up_terminal(struct loop *loop, struct tsr_error *error)
 {
-    struct tsr_error ignored;
-    tsr_terminal_clear_onlcr(loop->master, &ignored);
+    tsr_foreground_prepare(loop->master);
     if (isatty(STDIN_FILENO) && tsr_raw_mode_enter(&loop->raw_mode, STDIN_FILENO, error) != 0)
         return -1;
     open_sink(&loop->sink);
@@ -304,7 +315,7 @@ static int supervise(struct loop *loop, struct tsr_error *error)
         tsr_signal_relay_start(has_terminal, restore_terminal_after_crash, error);
     if (result >= 0) {
         if (has_terminal)
-            copy_window_size(loop->master);
+            copy_window_size(loop->master); /* it may have changed before we caught SIGWINCH */
         result = run_loop(loop, error);
     }
     /* The terminal first: a signal that ends us from here on finds it in order. */

@@ -7,6 +7,12 @@
 #include "error.h"
 
 /*
+ * Gives a new container terminal our window size and stops it from adding carriage returns. Call it
+ * before a program runs on the terminal, which may look at the size or write at once. Never fails.
+ */
+void tsr_foreground_prepare(int master);
+
+/*
  * Passes signals and, with a terminal (master >= 0), bytes and window sizes on until the child has
  * exited and its output is written; then reaps it. *status is what a shell would see: exit code or
  * 128 + signal. The caller keeps pidfd and master. Only one call at a time (EBUSY).

@@ -1,4 +1,6 @@
-/* Sealed memfds: the init program that a container cannot overwrite (CVE-2019-5736), and its plans. */
+/*
+ * Sealed memfds: the init program that a container cannot overwrite (CVE-2019-5736), and its plans.
+ */
 #define _GNU_SOURCE
 #include "memfd.h"
 

@@ -13,8 +13,8 @@ int tsr_pidfd_open(pid_t pid, struct tsr_error *error);
 int tsr_pidfd_signal(int pidfd, int signal, struct tsr_error *error);
 
 /*
- * Reaps an own child: 1 with *status as a shell gives it (exit code, or 128 + signal), 0 when no_hang
- * and it is still alive, -1 on failure.
+ * Reaps an own child: 1 with *status as a shell gives it (exit code, or 128 + signal), 0 when
+ * no_hang and it is still alive, -1 on failure.
  */
 int tsr_wait_pid(pid_t pid, bool no_hang, int *status, struct tsr_error *error);
 

@@ -10,7 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Handlers have no argument of ours: the one relay lives here. `old` is valid where `caught` is set. */
+/*
+ * Handlers have no argument of ours: the one relay lives here. `old` is valid where `caught` is
+ * set.
+ */
 static struct {
     atomic_bool busy;
     atomic_int write_end;
@@ -37,8 +40,9 @@ static bool is_fault(int number)
 }
 
 /*
- * The engine's own signals: real faults, abort(), and those its threads send each other (JavaScriptCore
- * stops threads with SIGPWR). The same numbers sent from outside are meant for the container.
+ * The engine's own signals: real faults, abort(), and those its threads send each other
+ * (JavaScriptCore stops threads with SIGPWR). The same numbers sent from outside are meant for the
+ * container.
  */
 static bool is_internal(int number, const siginfo_t *info)
 {

@@ -32,7 +32,10 @@ int tsr_socket_listen_at(int directory, const char *name, struct tsr_error *erro
     TSR_SCOPED_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return tsr_fail(error, "socket");
-    /* bind gives the socket file the mode of the socket inode: no window with an open mode, no umask. */
+    /*
+     * bind gives the socket file the mode of the socket inode: no window with an open mode, no
+     * umask.
+     */
     if (fchmod(fd, 0600) != 0)
         return tsr_fail(error, "fchmod");
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0)
@@ -42,7 +45,9 @@ int tsr_socket_listen_at(int directory, const char *name, struct tsr_error *erro
     return tsr_take_fd(&fd);
 }
 
-/* Connects to a socket file that has been opened with O_PATH: one lookup, no race, no length limit. */
+/*
+ * Connects to a socket file that has been opened with O_PATH: one lookup, no race, no length limit.
+ */
 static int connect_to_file(int type, int file, struct tsr_error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

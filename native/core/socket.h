@@ -7,7 +7,10 @@
 /* A connected, blocking SOCK_SEQPACKET pair, close-on-exec. */
 int tsr_socket_pair(int pair[2], struct tsr_error *error);
 
-/* A listening SOCK_SEQPACKET socket `name`, mode 0600, in the directory. EINVAL when name has a slash. */
+/*
+ * A listening SOCK_SEQPACKET socket `name`, mode 0600, in the directory. EINVAL when name has a
+ * slash.
+ */
 int tsr_socket_listen_at(int directory, const char *name, struct tsr_error *error);
 
 /* Connects to a SOCK_SEQPACKET socket in the directory; symbolic links are refused (ELOOP). */

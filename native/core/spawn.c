@@ -1,4 +1,7 @@
-/* Starts programs with vfork semantics: clone3(CLONE_VM|CLONE_VFORK) on a stack of its own, then exec. */
+/*
+ * Starts programs with vfork semantics: clone3(CLONE_VM|CLONE_VFORK) on a stack of its own, then
+ * exec.
+ */
 #define _GNU_SOURCE
 #include "spawn.h"
 
@@ -15,11 +18,20 @@
 
 #include "scoped_fd.h"
 
+/* Frames that the child leaves by exec stay poisoned in the shadow memory, which it shares with us. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define FORGET_FRAMES(stack) ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack))
+#else
+#define FORGET_FRAMES(stack) ((void)0)
+#endif
+
 /*
- * The child shares our memory and we sleep until it has executed or exited. It runs on its own stack
- * (a buffer in our frame), so unlike vfork(2) it cannot disturb a frame the parent returns to, whatever
- * the compiler does. Other threads of the engine keep running, so the child does nothing but system
- * calls: no malloc, no locks, no stdio. errno is safe, because the thread it belongs to is asleep.
+ * The child shares our memory and we sleep until it has executed or exited. It runs on its own
+ * stack (a buffer in our frame), so unlike vfork(2) it cannot disturb a frame the parent returns
+ * to, whatever the compiler does. Other threads of the engine keep running, so the child does
+ * nothing but system calls: no malloc, no locks, no stdio. errno is safe, because the thread it
+ * belongs to is asleep.
  */
 #define CHILD_STACK_SIZE (32 * 1024)
 
@@ -100,8 +112,8 @@ static _Noreturn void child_fail(struct child *child, const char *syscall_name)
 }
 
 /*
- * Engines ignore SIGPIPE and SIGXFSZ, and a disposition "ignored" survives execve: every signal goes
- * back to its default. The two signals glibc reserves are included, hence the raw system call.
+ * Engines ignore SIGPIPE and SIGXFSZ, and a disposition "ignored" survives execve: every signal
+ * goes back to its default. The two signals glibc reserves are included, hence the raw system call.
  */
 static void reset_signals(void)
 {
@@ -111,7 +123,9 @@ static void reset_signals(void)
         syscall(SYS_rt_sigaction, number, &action, NULL, sizeof action.mask);
 }
 
-/* close_range(CLOSE_RANGE_CLOEXEC) for kernels before 5.11: walks /proc/self/fd without allocating. */
+/*
+ * close_range(CLOSE_RANGE_CLOEXEC) for kernels before 5.11: walks /proc/self/fd without allocating.
+ */
 static int cloexec_by_proc(void)
 {
     TSR_SCOPED_FD int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -135,8 +149,8 @@ static int cloexec_by_proc(void)
 }
 
 /*
- * Puts the three stdio fds in place. All sources are first moved above 2, so that any permutation and
- * any duplicate of 0, 1 and 2 works; the copies are close-on-exec.
+ * Puts the three stdio fds in place. All sources are first moved above 2, so that any permutation
+ * and any duplicate of 0, 1 and 2 works; the copies are close-on-exec.
  */
 static int place_stdio(const int stdio[3])
 {
@@ -236,6 +250,7 @@ int tsr_spawn(const struct tsr_spawn_options *options, struct tsr_spawned *spawn
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof all);
     long pid = clone_child(options, &child, &pidfd, stack);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+    FORGET_FRAMES(stack);
 
     if (pid < 0)
         return tsr_fail_with(error, (int)-pid, "clone3");

@@ -29,9 +29,10 @@ struct tsr_spawned {
 };
 
 /*
- * Starts a program and returns once it has been executed. The child gets default signal dispositions,
- * an empty signal mask and exactly the fds named in the options. A failure in the child, the exec
- * included, is reported here with the name of its own syscall, and the child has been reaped.
+ * Starts a program and returns once it has been executed. The child gets default signal
+ * dispositions, an empty signal mask and exactly the fds named in the options. A failure in the
+ * child, the exec included, is reported here with the name of its own syscall, and the child has
+ * been reaped.
  */
 int tsr_spawn(const struct tsr_spawn_options *options, struct tsr_spawned *spawned,
               struct tsr_error *error);

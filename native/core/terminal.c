@@ -53,9 +53,9 @@ int tsr_raw_mode_enter(struct tsr_raw_mode *mode, int fd, struct tsr_error *erro
 }
 
 /*
- * Sets the attributes unless the terminal is ours and another job is in its foreground. With SIGTTOU
- * blocked the kernel lets the change pass where the job changes in between, instead of stopping us.
- * TCSANOW: waiting for output to drain would hang on a terminal that nobody reads.
+ * Sets the attributes unless the terminal is ours and another job is in its foreground. With
+ * SIGTTOU blocked the kernel lets the change pass where the job changes in between, instead of
+ * stopping us. TCSANOW: waiting for output to drain would hang on a terminal that nobody reads.
  */
 static void set_attributes(const struct tsr_raw_mode *mode, const struct termios *termios)
 {

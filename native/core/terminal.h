@@ -16,7 +16,9 @@ struct tsr_terminal_size {
 int tsr_terminal_get_size(int fd, struct tsr_terminal_size *size, struct tsr_error *error);
 int tsr_terminal_set_size(int fd, struct tsr_terminal_size size, struct tsr_error *error);
 
-/* Stops the line discipline from turning the container's \n into \r\n: the outer terminal does it. */
+/*
+ * Stops the line discipline from turning the container's \n into \r\n: the outer terminal does it.
+ */
 int tsr_terminal_clear_onlcr(int fd, struct tsr_error *error);
 
 /* A terminal in raw mode and what it takes to leave it. Zero-initialised it is inactive. */
@@ -28,8 +30,9 @@ struct tsr_raw_mode {
 };
 
 /*
- * Enters raw mode, but keeps output processing as runc does. In the background this stops the process
- * with SIGTTOU, like any other job that wants the terminal; call it before catching signals.
+ * Enters raw mode, but keeps output processing as runc does. In the background this stops the
+ * process with SIGTTOU, like any other job that wants the terminal; call it before catching
+ * signals.
  */
 int tsr_raw_mode_enter(struct tsr_raw_mode *mode, int fd, struct tsr_error *error);
 

@@ -4,10 +4,16 @@
 
 #include "error.h"
 
-/* An eventfd registered on a cgroup v1 event file such as memory.oom_control; non-blocking, close-on-exec. */
+/*
+ * An eventfd registered on a cgroup v1 event file such as memory.oom_control; non-blocking,
+ * close-on-exec.
+ */
 int tsr_watch_cgroup_event(const char *cgroup, const char *file, struct tsr_error *error);
 
-/* An inotify fd with an IN_MODIFY watch on the file (cgroup v2 *.events); non-blocking, close-on-exec. */
+/*
+ * An inotify fd with an IN_MODIFY watch on the file (cgroup v2 *.events); non-blocking,
+ * close-on-exec.
+ */
 int tsr_watch_file(const char *path, struct tsr_error *error);
 
 #endif

@@ -128,6 +128,11 @@ export interface NativeBinding {
   /** TIOCSWINSZ. */
   setTerminalSize(fd: number, rows: number, columns: number): void;
   /**
+   * Gives the terminal of a foreground container our window size and the output mode that suits
+   * `foreground`. Call it before the program runs, which may look at the size or write at once.
+   */
+  prepareTerminal(masterFd: number): void;
+  /**
    * Runs the terminal and signal loop of a foreground process until it exits and its output is
    * drained: raw mode, window size, stdin/stdout copying, forwarding of signals, job control; the
    * caller's terminal is restored whatever happens. Returns the exit status (128+signal).
