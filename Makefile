@@ -69,10 +69,10 @@ clean: ## remove build/ and dist/
 # --- checking
 
 .PHONY: ok
-ok: check test-unit ## the gate before a commit: check, unit tests, hot-path budget
+ok: lint types generated test-unit ## the gate before a commit: format, lint, types, generated files, unit tests, hot-path budget
 
 .PHONY: check
-check: lint types generated dead-code ## format, lint, types, generated files, unused code
+check: lint types generated dead-code ## what of ok needs no test run, and unused code
 
 .PHONY: lint
 lint: | $(INSTALLED)
