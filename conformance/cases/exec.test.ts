@@ -163,15 +163,23 @@ describe("exec: what the process is given", () => {
     expect(c.execReport(["--no-new-privs"], "identity").noNewPrivs).to.equal(1);
   });
 
-  it("the container's rlimits, umask and oom_score_adj", () => {
-    const c = sleeper((config) => {
-      config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 77, hard: 99 }];
-      config.process["oomScoreAdj"] = 321;
-    }).up();
-    const report = c.execReport([], "rlimits", "identity");
-    expect(report.rlimits["RLIMIT_NOFILE"]).to.deep.equal({ soft: "77", hard: "99" });
-    expect(report.oomScoreAdj).to.equal("321");
-  });
+  it(
+    "the container's rlimits, umask and oom_score_adj",
+    known(
+      "runc <1.2",
+      "the Go runtime of the exec'd init may put its own RLIMIT_NOFILE back after the limits were set (opencontainers/runc#4195)",
+      () => {
+        const c = sleeper((config) => {
+          config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 77, hard: 99 }];
+          config.process["oomScoreAdj"] = 321;
+        }).up();
+        const report = c.execReport([], "rlimits", "identity");
+        expect(report.rlimits["RLIMIT_NOFILE"]).to.deep.equal({ soft: "77", hard: "99" });
+        expect(report.oomScoreAdj).to.equal("321");
+      },
+      "sometimes",
+    ),
+  );
 
   it("only descriptors 0, 1 and 2, and default signals", () => {
     const c = sleeper().up();

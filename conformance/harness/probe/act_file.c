@@ -1,4 +1,5 @@
-// Actions on files: each tries one system call on a path and prints the errno, so that a test sees what is permitted.
+// Actions on files: each tries one system call on a path and prints the errno, so that a test sees
+// what is permitted.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -135,7 +136,8 @@ static int act_unlink(int argc, char **argv)
     return print_outcome("unlink", argv[1], result < 0 ? errno : 0, result);
 }
 
-// mknod PATH c|b|p MAJOR MINOR: makes the node, opens it, removes it; result 1 = made, 2 = made and opened.
+// mknod PATH c|b|p MAJOR MINOR: makes the node, opens it, removes it; result 1 = made, 2 = made and
+// opened.
 static int act_mknod(int argc, char **argv)
 {
     if (argc < 5)

@@ -33,7 +33,8 @@ static int act_say(int argc, char **argv)
     return 0;
 }
 
-// signal-self N: a PID 1 cannot be killed by an unhandled signal of its own, so the default action needs a child there.
+// signal-self N: a PID 1 cannot be killed by an unhandled signal of its own, so the default action
+// needs a child there.
 static int act_signal_self(int argc, char **argv)
 {
     int sig = parse_signal(argc > 1 ? argv[1] : "TERM");
@@ -42,7 +43,8 @@ static int act_signal_self(int argc, char **argv)
     return 123;
 }
 
-// sleep [SECONDS]: forever without a number; default dispositions, so a PID 1 reacts to SIGKILL only.
+// sleep [SECONDS]: forever without a number; default dispositions, so a PID 1 reacts to SIGKILL
+// only.
 static int act_sleep(int argc, char **argv)
 {
     if (argc > 1) {
@@ -61,7 +63,8 @@ static void remember_signal(int sig)
 }
 
 // The libc keeps 32 to 34 for itself: those cannot be caught here.
-// catch: prints "ready", then one line {"signal":N} for every signal that arrives; a TERM ends it with status 0.
+// catch: prints "ready", then one line {"signal":N} for every signal that arrives; a TERM ends it
+// with status 0.
 static int act_catch(int argc, char **argv)
 {
     (void)argc;
@@ -110,7 +113,8 @@ static int act_children(int argc, char **argv)
     return print_outcome("children", NULL, err, made);
 }
 
-// orphan FILE: a grandchild in a session of its own that ignores everything; writes its pid (in this namespace) to stdout.
+// orphan FILE: a grandchild in a session of its own that ignores everything; writes its pid (in
+// this namespace) to stdout.
 static int act_orphan(int argc, char **argv)
 {
     (void)argc;
@@ -142,7 +146,8 @@ static int act_alloc(int argc, char **argv)
     return print_outcome("alloc", argv[1], 0, (long long)(size >> 20));
 }
 
-// alloc-child MIB: the same in a child; prints the child's wait status, so that an OOM kill can be watched.
+// alloc-child MIB: the same in a child; prints the child's wait status, so that an OOM kill can be
+// watched.
 static int act_alloc_child(int argc, char **argv)
 {
     int status = 0;
@@ -153,28 +158,51 @@ static int act_alloc_child(int argc, char **argv)
         _exit(0);
     }
     waitpid(pid, &status, 0);
-    return print_outcome("alloc-child", argv[1], 0, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    return print_outcome("alloc-child", argv[1], 0,
+                         WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static const struct {
     const char *name;
     long number;
 } syscalls[] = {
-    {"acct", SYS_acct},         {"add_key", SYS_add_key},   {"bpf", SYS_bpf},
-    {"chroot", SYS_chroot},     {"clone", SYS_clone},       {"clone3", 435},
-    {"fsopen", 430},            {"getpid", SYS_getpid},     {"getppid", SYS_getppid},
-    {"io_uring_setup", 425},    {"kcmp", SYS_kcmp},         {"kexec_load", SYS_kexec_load},
-    {"keyctl", SYS_keyctl},     {"mbind", SYS_mbind},       {"mount", SYS_mount},
-    {"move_pages", SYS_move_pages}, {"open_by_handle_at", SYS_open_by_handle_at},
-    {"perf_event_open", SYS_perf_event_open}, {"personality", SYS_personality},
-    {"pivot_root", SYS_pivot_root}, {"process_vm_readv", SYS_process_vm_readv},
-    {"ptrace", SYS_ptrace},     {"reboot", SYS_reboot},     {"request_key", SYS_request_key},
-    {"setns", SYS_setns},       {"settimeofday", SYS_settimeofday}, {"socket", SYS_socket},
-    {"swapon", SYS_swapon},     {"umount2", SYS_umount2},   {"uname", SYS_uname},
-    {"unshare", SYS_unshare},   {"userfaultfd", SYS_userfaultfd}, {"sethostname", SYS_sethostname},
+    {"acct", SYS_acct},
+    {"add_key", SYS_add_key},
+    {"bpf", SYS_bpf},
+    {"chroot", SYS_chroot},
+    {"clone", SYS_clone},
+    {"clone3", 435},
+    {"fsopen", 430},
+    {"getpid", SYS_getpid},
+    {"getppid", SYS_getppid},
+    {"io_uring_setup", 425},
+    {"kcmp", SYS_kcmp},
+    {"kexec_load", SYS_kexec_load},
+    {"keyctl", SYS_keyctl},
+    {"mbind", SYS_mbind},
+    {"mount", SYS_mount},
+    {"move_pages", SYS_move_pages}, {"munlockall", SYS_munlockall},
+    {"open_by_handle_at", SYS_open_by_handle_at},
+    {"perf_event_open", SYS_perf_event_open},
+    {"personality", SYS_personality},
+    {"pivot_root", SYS_pivot_root},
+    {"process_vm_readv", SYS_process_vm_readv},
+    {"ptrace", SYS_ptrace},
+    {"reboot", SYS_reboot},
+    {"request_key", SYS_request_key},
+    {"setns", SYS_setns},
+    {"settimeofday", SYS_settimeofday},
+    {"socket", SYS_socket},
+    {"swapon", SYS_swapon},
+    {"umount2", SYS_umount2},
+    {"uname", SYS_uname},
+    {"unshare", SYS_unshare},
+    {"userfaultfd", SYS_userfaultfd},
+    {"sethostname", SYS_sethostname},
 };
 
-// syscall NAME|NUMBER [ARG...]: numeric arguments, zero by default; prints result and errno. The call is really made.
+// syscall NAME|NUMBER [ARG...]: numeric arguments, zero by default; prints result and errno. The
+// call is really made.
 static int act_syscall(int argc, char **argv)
 {
     long number = -1, args[6] = {0};
@@ -193,7 +221,8 @@ static int act_syscall(int argc, char **argv)
     return print_outcome("syscall", argv[1], result < 0 ? errno : 0, result);
 }
 
-// syscall32 NUMBER: a call of the 32-bit table from this 64-bit program, as a filter's second architecture sees it.
+// syscall32 NUMBER: a call of the 32-bit table from this 64-bit program, as a filter's second
+// architecture sees it.
 static int act_syscall32(int argc, char **argv)
 {
 #if defined(__x86_64__)
@@ -212,8 +241,9 @@ static int act_syscall32(int argc, char **argv)
 #endif
 }
 
-// overwrite-exe PID: CVE-2019-5736. Keeps PID's program open, waits until nobody runs it any more, then opens it for
-// writing and writes back what it read. A runtime is safe when the outcome has an errno.
+// overwrite-exe PID: CVE-2019-5736. Keeps PID's program open, waits until nobody runs it any more,
+// then opens it for writing and writes back what it read. A runtime is safe when the outcome has an
+// errno.
 static int act_overwrite_exe(int argc, char **argv)
 {
     char path[64], bytes[4];
@@ -298,7 +328,8 @@ static int act_notify(int argc, char **argv)
         return print_outcome("notify", path, ENOENT, -1);
     strcpy(address.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ssize_t n = sendto(fd, argv[1], strlen(argv[1]), 0, (struct sockaddr *)&address, sizeof(address));
+    ssize_t n =
+        sendto(fd, argv[1], strlen(argv[1]), 0, (struct sockaddr *)&address, sizeof(address));
     int err = n < 0 ? errno : 0;
     close(fd);
     return print_outcome("notify", path, err, n);

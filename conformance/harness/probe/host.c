@@ -1,12 +1,15 @@
-// Helpers that run on the host for a test: what node cannot do (ptys, SCM_RIGHTS, subreapers), spoken in JSON lines.
+// Helpers that run on the host for a test: what node cannot do (ptys, SCM_RIGHTS, subreapers),
+// spoken in JSON lines.
 //
-//   probe host-pty ROWS COLS -- CMD...   run CMD on a new pty; stdin takes commands, stdout gives events
-//   probe host-console SOCKET            receive one descriptor on a unix socket, then relay it the same way
-//   probe host-notify SOCKET             print the datagrams that arrive on a unix socket
-//   probe host-subreaper -- CMD...       run CMD as a subreaper, report who is left as our child, reap on stdin EOF
-//   probe hook FILE NAME [STATUS [MS]]   a hook: append what it sees to FILE, sleep MS, exit STATUS
+//   probe host-pty ROWS COLS -- CMD...   run CMD on a new pty; stdin takes commands, stdout gives
+//   events probe host-console SOCKET            receive one descriptor on a unix socket, then relay
+//   it the same way probe host-notify SOCKET             print the datagrams that arrive on a unix
+//   socket probe host-subreaper -- CMD...       run CMD as a subreaper, report who is left as our
+//   child, reap on stdin EOF probe hook FILE NAME [STATUS [MS]]   a hook: append what it sees to
+//   FILE, sleep MS, exit STATUS
 //
-// Commands on stdin, one a line: "send TEXT" (\n, \e and \xHH escapes), "resize ROWS COLS", "signal N", "termios", "close".
+// Commands on stdin, one a line: "send TEXT" (\n, \e and \xHH escapes), "resize ROWS COLS", "signal
+// N", "termios", "close".
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -133,13 +136,15 @@ static int read_commands(int fd, pid_t child)
     return 1;
 }
 
-// Relays until the terminal hangs up (when child is 0), the child has ended and its output is drained, or a command closes it.
+// Relays until the terminal hangs up (when child is 0), the child has ended and its output is
+// drained, or a command closes it.
 static void relay(int fd, pid_t child, int *status)
 {
     char data[4096];
     int commands = 1, ended = 0;
     for (;;) {
-        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = commands ? 0 : -1, .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                                {.fd = commands ? 0 : -1, .events = POLLIN}};
         poll(fds, 2, 20);
         if (fds[0].revents & (POLLIN | POLLHUP)) {
             ssize_t n = read(fd, data, sizeof(data));
@@ -164,7 +169,8 @@ static int host_pty(int argc, char **argv)
 {
     if (argc < 5 || strcmp(argv[3], "--") != 0)
         return 125;
-    struct winsize size = {.ws_row = (unsigned short)atoi(argv[1]), .ws_col = (unsigned short)atoi(argv[2])};
+    struct winsize size = {.ws_row = (unsigned short)atoi(argv[1]),
+                           .ws_col = (unsigned short)atoi(argv[2])};
     int master, slave, status = 0;
     if (openpty(&master, &slave, NULL, NULL, &size) < 0)
         return 125;
@@ -189,8 +195,10 @@ static int receive_fd(int connection, char *name, size_t size)
 {
     char control[CMSG_SPACE(sizeof(int) * 4)];
     struct iovec data = {.iov_base = name, .iov_len = size - 1};
-    struct msghdr message = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
     int fd = -1;
     name[n < 0 ? 0 : n] = '\0';
@@ -309,11 +317,13 @@ static int host_subreaper(int argc, char **argv)
     while (read(0, text, sizeof(text)) > 0 && strstr(text, "close") == NULL)
         ;
     while (waitpid(-1, &status, WNOHANG) > 0)
-        put_event("reaped", "status", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+        put_event("reaped", "status",
+                  WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
     return 0;
 }
 
-// The line in FILE is a report with two more members: "name" and "state" (the text that came on stdin).
+// The line in FILE is a report with two more members: "name" and "state" (the text that came on
+// stdin).
 static int host_hook(int argc, char **argv)
 {
     static char state[65536];
@@ -327,7 +337,8 @@ static int host_hook(int argc, char **argv)
     if (fd < 0)
         return 124;
     int saved = dup(1);
-    setvbuf(stdout, NULL, _IOFBF, 1 << 18); // one write(2) a line: hooks of several containers share the file
+    setvbuf(stdout, NULL, _IOFBF,
+            1 << 18); // one write(2) a line: hooks of several containers share the file
     dup2(fd, 1);
     json_object(NULL);
     json_string("name", argv[2]);

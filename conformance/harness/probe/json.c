@@ -1,4 +1,5 @@
-// Implements the JSON writer: one static stack remembers which container is open and whether it has members.
+// Implements the JSON writer: one static stack remembers which container is open and whether it has
+// members.
 #include "json.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@ static void put_text(const char *text)
         if (*c == '"' || *c == '\\')
             printf("\\%c", *c);
         else if (*c < 0x20 || *c >= 0x7f)
-            printf("\\u%04x", *c); // bytes above ASCII come out as latin1, which is lossless for a test
+            printf("\\u%04x",
+                   *c); // bytes above ASCII come out as latin1, which is lossless for a test
         else
             putchar(*c);
     }

@@ -11,7 +11,8 @@ void json_end(void);
 
 void json_string(const char *key, const char *value);
 void json_number(const char *key, long long value);
-// For 64-bit unsigned values (rlimits): printed as a decimal string, because JSON readers round above 2^53.
+// For 64-bit unsigned values (rlimits): printed as a decimal string, because JSON readers round
+// above 2^53.
 void json_u64(const char *key, unsigned long long value);
 void json_bool(const char *key, int value);
 

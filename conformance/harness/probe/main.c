@@ -1,4 +1,5 @@
-// Dispatches the probe's command line: actions separated by "+" run in order inside the container (or on the host).
+// Dispatches the probe's command line: actions separated by "+" run in order inside the container
+// (or on the host).
 //
 //   probe                      the whole report
 //   probe report caps fds      two sections of it
@@ -16,20 +17,46 @@ static const struct {
     int number;
     const char *name;
 } errno_names[] = {
-    {EPERM, "EPERM"},         {ENOENT, "ENOENT"},   {ESRCH, "ESRCH"},
-    {EINTR, "EINTR"},         {EIO, "EIO"},         {ENXIO, "ENXIO"},
-    {E2BIG, "E2BIG"},         {EBADF, "EBADF"},     {ECHILD, "ECHILD"},
-    {EAGAIN, "EAGAIN"},       {ENOMEM, "ENOMEM"},   {EACCES, "EACCES"},
-    {EFAULT, "EFAULT"},       {EBUSY, "EBUSY"},     {EEXIST, "EEXIST"},
-    {EXDEV, "EXDEV"},         {ENODEV, "ENODEV"},   {ENOTDIR, "ENOTDIR"},
-    {EISDIR, "EISDIR"},       {EINVAL, "EINVAL"},   {EMFILE, "EMFILE"},
-    {ENOTTY, "ENOTTY"},       {ETXTBSY, "ETXTBSY"}, {EFBIG, "EFBIG"},
-    {ENOSPC, "ENOSPC"},       {EROFS, "EROFS"},     {EPIPE, "EPIPE"},
-    {ENOSYS, "ENOSYS"},       {ELOOP, "ELOOP"},     {EOPNOTSUPP, "EOPNOTSUPP"},
-    {ENOKEY, "ENOKEY"},       {EOVERFLOW, "EOVERFLOW"}, {EALREADY, "EALREADY"},
-    {ENAMETOOLONG, "ENAMETOOLONG"}, {EDQUOT, "EDQUOT"}, {ECONNREFUSED, "ECONNREFUSED"},
-    {ENETUNREACH, "ENETUNREACH"}, {EAFNOSUPPORT, "EAFNOSUPPORT"},
-    {ENOTEMPTY, "ENOTEMPTY"}, {EKEYREVOKED, "EKEYREVOKED"},
+    {EPERM, "EPERM"},
+    {ENOENT, "ENOENT"},
+    {ESRCH, "ESRCH"},
+    {EINTR, "EINTR"},
+    {EIO, "EIO"},
+    {ENXIO, "ENXIO"},
+    {E2BIG, "E2BIG"},
+    {EBADF, "EBADF"},
+    {ECHILD, "ECHILD"},
+    {EAGAIN, "EAGAIN"},
+    {ENOMEM, "ENOMEM"},
+    {EACCES, "EACCES"},
+    {EFAULT, "EFAULT"},
+    {EBUSY, "EBUSY"},
+    {EEXIST, "EEXIST"},
+    {EXDEV, "EXDEV"},
+    {ENODEV, "ENODEV"},
+    {ENOTDIR, "ENOTDIR"},
+    {EISDIR, "EISDIR"},
+    {EINVAL, "EINVAL"},
+    {EMFILE, "EMFILE"},
+    {ENOTTY, "ENOTTY"},
+    {ETXTBSY, "ETXTBSY"},
+    {EFBIG, "EFBIG"},
+    {ENOSPC, "ENOSPC"},
+    {EROFS, "EROFS"},
+    {EPIPE, "EPIPE"},
+    {ENOSYS, "ENOSYS"},
+    {ELOOP, "ELOOP"},
+    {EOPNOTSUPP, "EOPNOTSUPP"},
+    {ENOKEY, "ENOKEY"},
+    {EOVERFLOW, "EOVERFLOW"},
+    {EALREADY, "EALREADY"},
+    {ENAMETOOLONG, "ENAMETOOLONG"},
+    {EDQUOT, "EDQUOT"},
+    {ECONNREFUSED, "ECONNREFUSED"},
+    {ENETUNREACH, "ENETUNREACH"},
+    {EAFNOSUPPORT, "EAFNOSUPPORT"},
+    {ENOTEMPTY, "ENOTEMPTY"},
+    {EKEYREVOKED, "EKEYREVOKED"},
 };
 
 const char *errno_name(int err)
@@ -59,9 +86,10 @@ int parse_signal(const char *text)
     static const struct {
         const char *name;
         int number;
-    } names[] = {{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ABRT", SIGABRT}, {"KILL", SIGKILL},
-                 {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM},
-                 {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}, {"SEGV", SIGSEGV}, {"WINCH", SIGWINCH}};
+    } names[] = {{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT},  {"ABRT", SIGABRT},
+                 {"KILL", SIGKILL}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},  {"PIPE", SIGPIPE},
+                 {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {"CHLD", SIGCHLD},  {"CONT", SIGCONT},
+                 {"STOP", SIGSTOP}, {"SEGV", SIGSEGV}, {"WINCH", SIGWINCH}};
     if (text[0] >= '0' && text[0] <= '9')
         return atoi(text);
     if (strncmp(text, "SIG", 3) == 0)

@@ -2,7 +2,8 @@
 #ifndef CONFORMANCE_PROBE_H
 #define CONFORMANCE_PROBE_H
 
-// An action gets its own words (argv[0] is its name) and returns the exit status of the probe so far.
+// An action gets its own words (argv[0] is its name) and returns the exit status of the probe so
+// far.
 typedef int (*probe_action)(int argc, char **argv);
 
 struct probe_command {

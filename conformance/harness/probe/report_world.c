@@ -19,7 +19,8 @@ void report_fds(void)
 {
     char link[64], target[4096];
     json_array("fds");
-    // Probing numbers instead of reading /proc/self/fd: works without /proc and opens nothing itself.
+    // Probing numbers instead of reading /proc/self/fd: works without /proc and opens nothing
+    // itself.
     for (int fd = 0; fd < 4096; fd++) {
         int flags = fcntl(fd, F_GETFL);
         if (flags < 0)
@@ -86,7 +87,8 @@ void report_mounts(void)
 
 void report_namespaces(void)
 {
-    static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
+    static const char *const names[] = {"cgroup", "ipc",  "mnt",  "net",
+                                        "pid",    "time", "user", "uts"};
     char path[64], target[128];
     json_object("namespaces");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -119,13 +121,20 @@ void report_cgroup(void)
 static const char *type_name(mode_t mode)
 {
     switch (mode & S_IFMT) {
-    case S_IFCHR: return "char";
-    case S_IFBLK: return "block";
-    case S_IFDIR: return "dir";
-    case S_IFLNK: return "link";
-    case S_IFIFO: return "fifo";
-    case S_IFREG: return "file";
-    default: return "other";
+    case S_IFCHR:
+        return "char";
+    case S_IFBLK:
+        return "block";
+    case S_IFDIR:
+        return "dir";
+    case S_IFLNK:
+        return "link";
+    case S_IFIFO:
+        return "fifo";
+    case S_IFREG:
+        return "file";
+    default:
+        return "other";
     }
 }
 
@@ -136,7 +145,8 @@ void report_dev(void)
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         struct stat st;
         char target[256];
-        if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (entry->d_name[0] == '.' ||
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         json_object(NULL);
         json_string("name", entry->d_name);
@@ -182,10 +192,17 @@ static const struct {
     const char *name;
     report_section print;
 } sections[] = {
-    {"identity", report_identity}, {"caps", report_caps},     {"rlimits", report_rlimits},
-    {"fds", report_fds},           {"signals", report_signals}, {"mounts", report_mounts},
-    {"namespaces", report_namespaces}, {"cgroup", report_cgroup}, {"dev", report_dev},
-    {"tty", report_tty},           {"sched", report_sched},
+    {"identity", report_identity},
+    {"caps", report_caps},
+    {"rlimits", report_rlimits},
+    {"fds", report_fds},
+    {"signals", report_signals},
+    {"mounts", report_mounts},
+    {"namespaces", report_namespaces},
+    {"cgroup", report_cgroup},
+    {"dev", report_dev},
+    {"tty", report_tty},
+    {"sched", report_sched},
 };
 
 int action_report(int argc, char **argv)
