@@ -1,6 +1,5 @@
 /** Makes the lifecycle's Runtime out of a command line. */
 import { PLAN_ABI } from "../../schemas/generated/plan.ts";
-import { callerFileLimit } from "../host/file-limit.ts";
 import { blockingWaiter } from "../lifecycle/blocking-waiter.ts";
 import type { Runtime } from "../lifecycle/context.ts";
 import { loadNative } from "../native/binding.ts";
@@ -23,6 +22,5 @@ export function runtimeOf(invocation: Invocation): Runtime {
     log,
     native,
     waiter: blockingWaiter(native),
-    nofile: callerFileLimit,
   };
 }
