@@ -22,6 +22,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { keepFileLimit } from "./build-limits.ts";
 
 /** The little that is used of Bun's own API; its type package would replace node's types everywhere. */
 declare const Bun: { build(options: BuildOptions): Promise<BuildResult> };
@@ -164,6 +165,7 @@ async function compile(entry: string, executable: string): Promise<void> {
       jitPolicy: 1000,
     },
   });
+  keepFileLimit(outfile);
   renameSync(outfile, executable);
   rmSync(work, { recursive: true });
 }

@@ -80,7 +80,7 @@ describe("process.rlimits", () => {
   });
 
   it("may set soft alone to infinity's counterpart", () => {
-    const limits: Limit[] = [{ type: "RLIMIT_FSIZE", soft: "0", hard: infinity }];
+    const limits: Limit[] = [{ type: "RLIMIT_CORE", soft: "0", hard: infinity }];
     expect(seen(...limits)).to.deep.equal(limits);
   });
 

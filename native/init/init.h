@@ -19,6 +19,7 @@ struct init {
     int empty_fd;              /* an attached empty read-only directory, -1 until the first mask */
     int state_fd;              /* memfd with the hook state of the last sync, -1 for none */
     int slots[INIT_SLOTS];     /* mount trees by slot number, -1 when free */
+    bool is_inside_cwd;        /* changeDirectory has succeeded */
     const char *step;          /* the syscall that failed */
     char detail[512];          /* more words on the failure */
     char home[PATH_MAX];       /* `HOME=...` found by findHome, or empty */

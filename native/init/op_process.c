@@ -124,12 +124,19 @@ int op_find_home(struct init *c, const struct tsr_args_find_home *a) {
 
 int op_change_directory(struct init *c, const struct tsr_args_change_directory *a) {
     char where[PATH_MAX];
-    if (chdir(a->path) != 0) {
-        /* the user may be allowed what root is not (NFS, FUSE): tried again as the user */
-        if (!a->last && (errno == EACCES || errno == EPERM))
-            return 0;
-        return failed(c, "chdir");
-    }
+    if (c->is_inside_cwd)
+        return 0; /* a directory that root could enter serves a user who could not */
+    /* no magic links: /proc/self/fd/N must not lead to what we have open (CVE-2024-21626) */
+    int dir = sys_openat2(AT_FDCWD, a->path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+    int result = dir < 0 || fchdir(dir) != 0 ? failed(c, "chdir") : 0;
+    if (dir >= 0)
+        close(dir);
+    /* the user may be allowed what root is not (NFS, FUSE): tried again as the user */
+    if ((result == -EACCES || result == -EPERM) && !a->last)
+        return 0;
+    if (result < 0)
+        return result;
+    c->is_inside_cwd = true;
     /* outside our root the kernel says `(unreachable)...`: a leaked host directory (CVE-2024-21626) */
     if (syscall(SYS_getcwd, where, sizeof where) < 0)
         return failed(c, "getcwd");

@@ -14,17 +14,17 @@ import type { Plan } from "../plan/plan.ts";
 import type { SeccompFilter } from "../plan/process.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
 import type { Runtime } from "./context.ts";
-import { hookState, runHooks, stateMemory } from "./hooks.ts";
+import { hookState, runHooks, runHooksWarning, stateMemory } from "./hooks.ts";
 import { deniesSetGroups, writeIdMaps } from "./id-maps.ts";
 import { converse, type InitProcess, spawnInit } from "./init-session.ts";
 import { openNamespaces } from "./namespace-fds.ts";
 import { writePidFile } from "./pid-file.ts";
-import { preservedFds } from "./preserved-fds.ts";
+import { type InheritedFds, inheritedFds } from "./preserved-fds.ts";
 import { resolveRootfs, sharedMountPoint } from "./rootfs.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { claimDir, freezeConfig, gateName, removeDir, type StateFile, saveState } from "./store.ts";
-import { sendPidfd, sendTerminal } from "./terminal.ts";
 import { destroy } from "./tear-down.ts";
+import { sendPidfd, sendTerminal } from "./terminal.ts";
 
 export interface CreateOptions {
   readonly id: string;
@@ -61,6 +61,7 @@ interface Draft {
   readonly rootfs: string;
   readonly cgroups: CgroupManager;
   readonly state: StateFile;
+  readonly progress: { hooksBegan: boolean };
 }
 
 /** Fds that the plan refers to. */
@@ -69,7 +70,7 @@ interface PlanFds {
   readonly cgroups: readonly { readonly fd: number; readonly path: string }[];
   readonly cgroupDir: number;
   readonly gate: number;
-  readonly preserved: readonly number[];
+  readonly inherited: InheritedFds;
 }
 
 /** On failure everything made is taken back; a kill at any moment leaves what `delete --force` removes. */
@@ -84,13 +85,15 @@ export async function bringUp(
   const seccomp = await compileFilter(rt, spec);
   return withUndo(async (undo) => {
     claimDir(rt.root, options.id);
+    const progress = { hooksBegan: false };
+    undo.push(() => poststopAfterHooks(rt, options, spec, progress));
     undo.push(() => removeDir(rt.root, options.id));
     freezeConfig(rt.root, options.id, spec);
     const cgroups = chooseCgroups(rt, options, spec);
     const state = firstState(options, spec, rootfs, cgroups);
     // the paths are on disk before the first directory is made, so that nothing is ever lost track of
     saveState(rt.root, state);
-    const draft: Draft = { rt, options, mode, spec, rootfs, cgroups, state };
+    const draft: Draft = { rt, options, mode, spec, rootfs, cgroups, state, progress };
     undo.push(() => cgroups.remove());
     for (const warning of cgroups.create(spec.linux?.resources)) rt.log.warn(warning);
     return start(draft, seccomp, undo);
@@ -169,12 +172,15 @@ async function start(
     session = spawnInit(rt, {
       plan,
       stdio: spec.process?.terminal === true ? [-1, -1, -1] : [0, 1, 2],
-      fds: [...allFds(fds), ...fds.preserved],
+      fds: [...allFds(fds), ...fds.inherited.fds],
       cgroupFd: fds.cgroupDir,
     });
   } finally {
     for (const fd of allFds(fds)) closeSync(fd);
   }
+  rt.log.debug(
+    `container init started with pid ${session.first.pid}, ${session.plan.ops.length} operations`,
+  );
   undo.push(() => destroy(rt, draft.state, draft.cgroups));
   let final = draft.state;
   const init = await converse(
@@ -199,7 +205,7 @@ async function start(
 
 function openPlanFds(draft: Draft): PlanFds {
   const { rt, options, mode, spec, cgroups } = draft;
-  const preserved = preservedFds(rt, options.preserveFds);
+  const inherited = inheritedFds(rt, options.preserveFds);
   const joins = openNamespaces(spec.linux?.namespaces ?? []);
   const cgroupFds = cgroups.joinFds().map((fd) => ({ fd, path: "cgroup" }));
   return {
@@ -207,7 +213,7 @@ function openPlanFds(draft: Draft): PlanFds {
     cgroups: cgroupFds,
     cgroupDir: cgroups.joinDirFd(),
     gate: mode.gate ? openGate(rt, options.id) : -1,
-    preserved,
+    inherited,
   };
 }
 
@@ -227,7 +233,7 @@ function allFds({ joins, cgroups, cgroupDir, gate }: PlanFds): number[] {
 }
 
 function planFor(draft: Draft, fds: PlanFds, seccomp: SeccompFilter | undefined): Plan {
-  const { rt, options, spec, rootfs, cgroups } = draft;
+  const { options, spec, rootfs, cgroups } = draft;
   const needsCgroupMounts = (spec.mounts ?? []).some(({ type }) => type === "cgroup");
   return buildCreatePlan({
     id: options.id,
@@ -244,11 +250,10 @@ function planFor(draft: Draft, fds: PlanFds, seccomp: SeccompFilter | undefined)
     seccomp,
     noPivot: options.noPivot,
     newKeyring: !options.noNewKeyring,
-    preserveFds: options.preserveFds,
+    inherited: fds.inherited,
     gateFd: fds.gate,
     rootfsMountPoint: sharedMountPoint(spec, rootfs),
     hasKcore: existsSync("/proc/kcore"),
-    nofile: rt.nofile(),
     setGroupsDenied: deniesSetGroups(spec.linux ?? {}),
   });
 }
@@ -261,7 +266,21 @@ function hierarchiesOf(cgroups: CgroupManager): CgroupHierarchyFacts[] {
   });
 }
 
-async function runtimeHooks({ rt, spec, state }: Draft, init: InitProcess): Promise<number> {
+/** A container whose hooks failed goes through its end like any other (runtime-spec, lifecycle step 12). */
+async function poststopAfterHooks(
+  rt: Runtime,
+  { id, bundle }: CreateOptions,
+  { ociVersion, annotations, hooks }: Spec,
+  { hooksBegan }: Draft["progress"],
+): Promise<void> {
+  if (!hooksBegan) return;
+  const state = { ociVersion, id, bundle, ...(annotations === undefined ? {} : { annotations }) };
+  await runHooksWarning(rt, "poststop", hooks?.poststop, { ...state, status: "stopped" });
+}
+
+async function runtimeHooks(draft: Draft, init: InitProcess): Promise<number> {
+  const { rt, spec, state, progress } = draft;
+  progress.hooksBegan = true;
   const document = hookState(state, "creating", init.pid);
   const { prestart, createRuntime, createContainer } = spec.hooks ?? {};
   await runHooks(rt, "prestart", prestart, document);
@@ -270,9 +289,16 @@ async function runtimeHooks({ rt, spec, state }: Draft, init: InitProcess): Prom
 }
 
 /** From here on the container exists, whatever happens to this process. */
-function recordReady({ rt, options, state }: Draft, init: InitProcess): StateFile {
+function recordReady({ rt, options, state, cgroups }: Draft, init: InitProcess): StateFile {
   const startTime = processStat(init.pid)?.startTime ?? "";
-  const final: StateFile = { ...state, phase: "created", pid: init.pid, startTime };
+  const { mode, paths } = cgroups; // fewer than at first where a hierarchy could not be used
+  const final: StateFile = {
+    ...state,
+    phase: "created",
+    pid: init.pid,
+    startTime,
+    cgroups: { mode, paths },
+  };
   saveState(rt.root, final);
   if (options.pidfdSocket) sendPidfd(rt, options.pidfdSocket, init.pidfd);
   if (options.pidFile) writePidFile(options.pidFile, init.pid);
@@ -286,6 +312,8 @@ function stateForInit({ rt, mode, spec }: Draft, final: StateFile): number {
 }
 
 function deliverTerminal({ rt, options, mode }: Draft, master: number, name: string): void {
-  if (mode.terminal !== undefined) mode.terminal(master);
-  else sendTerminal(rt, options.consoleSocket ?? "", master, name);
+  if (mode.terminal !== undefined) {
+    rt.native().prepareTerminal(master);
+    mode.terminal(master);
+  } else sendTerminal(rt, options.consoleSocket ?? "", master, name);
 }

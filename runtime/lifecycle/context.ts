@@ -23,6 +23,4 @@ export interface Runtime {
   /** Opens the addon on first use. */
   readonly native: () => NativeBinding;
   readonly waiter: Waiter;
-  /** RLIMIT_NOFILE as the caller gave it to us, before our engine raised it; undefined when it is untouched. */
-  readonly nofile: () => { readonly soft: bigint; readonly hard: bigint } | undefined;
 }

@@ -1,6 +1,7 @@
 /** `delete`: removes a stopped container, with force any. */
-import { checkContainerId } from "../base/ids.ts";
+
 import { fail, RuntimeError } from "../base/errors.ts";
+import { checkContainerId } from "../base/ids.ts";
 import type { Runtime } from "./context.ts";
 import { type Container, openContainer } from "./status.ts";
 import { hasDir, removeDir } from "./store.ts";
@@ -23,7 +24,10 @@ export async function remove(rt: Runtime, id: string, force: boolean): Promise<v
   }
   const { state, status, cgroups } = container;
   if (status !== "stopped" && !force) {
-    throw fail("FailedPrecondition", `cannot delete container ${id} that is not stopped: ${status}`);
+    throw fail(
+      "FailedPrecondition",
+      `cannot delete container ${id} that is not stopped: ${status}`,
+    );
   }
   await removeContainer(rt, state, cgroups);
 }

@@ -3,7 +3,7 @@ import { fail } from "../base/errors.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import type { CgroupStats } from "../cgroups/stats.ts";
 import type { Runtime } from "./context.ts";
-import { openContainer, requireAlive } from "./status.ts";
+import { openContainer } from "./status.ts";
 
 /** runc's envelope; an oom event has no data. */
 export interface ContainerEvent {
@@ -45,7 +45,9 @@ export async function watchEvents(
 
 function liveCgroups(rt: Runtime, id: string): CgroupManager {
   const container = openContainer(rt, id);
-  requireAlive(container);
+  if (container.status === "stopped" || container.status === "creating") {
+    throw fail("FailedPrecondition", `container with id ${id} is not running`);
+  }
   if (container.cgroups === undefined) {
     throw fail("FailedPrecondition", "the container has no cgroup to measure");
   }

@@ -5,12 +5,13 @@ import { fail, wrap } from "../base/errors.ts";
 import { parseUser } from "../base/user.ts";
 import { buildExecPlan } from "../plan/exec.ts";
 import type { SeccompFilter } from "../plan/process.ts";
+import { checkProcess } from "../spec/check.ts";
 import { loadProcess } from "../spec/load.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
 import type { Runtime } from "./context.ts";
 import { converse, type InitProcess, type Session, spawnInit } from "./init-session.ts";
 import { writePidFile } from "./pid-file.ts";
-import { preservedFds } from "./preserved-fds.ts";
+import { inheritedFds } from "./preserved-fds.ts";
 import { type Container, openContainer, requireAlive } from "./status.ts";
 import { loadFrozenConfig } from "./store.ts";
 import { openProcess } from "./tear-down.ts";
@@ -46,6 +47,7 @@ export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
   requireExecutable(container, options);
   const spec = loadFrozenConfig(rt.root, options.id);
   const process = execProcess(spec, options);
+  checkProcess(process);
   checkTerminal({
     terminal: process.terminal === true,
     consoleSocket: options.consoleSocket,
@@ -60,7 +62,10 @@ export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
       ready: async (created) => recordReady(rt, options, created),
       console: (fd, name) => {
         if (options.detach) sendTerminal(rt, options.consoleSocket ?? "", fd, name);
-        else master = fd;
+        else {
+          rt.native().prepareTerminal(fd);
+          master = fd;
+        }
       },
     },
     true,
@@ -79,7 +84,10 @@ function requireExecutable(container: Container, options: ExecOptions): void {
   }
   requireAlive(container);
   if (container.status === "paused" && !options.ignorePaused) {
-    throw fail("FailedPrecondition", "cannot exec in a paused container (use --ignore-paused to override)");
+    throw fail(
+      "FailedPrecondition",
+      "cannot exec in a paused container (use --ignore-paused to override)",
+    );
   }
 }
 
@@ -137,7 +145,7 @@ async function spawnExec(
   if (initPidfd === undefined) throw fail("FailedPrecondition", "container not running");
   const opened = [initPidfd];
   try {
-    const preserved = preservedFds(rt, options.preserveFds);
+    const inherited = inheritedFds(rt, options.preserveFds);
     const place = { initPid: state.pid, subgroups: options.cgroups };
     const cgroupFds = cgroups?.joinFds(place) ?? [];
     opened.push(...cgroupFds);
@@ -155,13 +163,12 @@ async function spawnExec(
       cgroupFds: cgroupFds.map((fd) => ({ fd, path: "cgroup" })),
       seccomp,
       joinKeyring: state.keyring,
-      preserveFds: options.preserveFds,
-      nofile: rt.nofile(),
+      inherited,
     });
     return spawnInit(rt, {
       plan,
       stdio: process.terminal === true ? [-1, -1, -1] : [0, 1, 2],
-      fds: [initPidfd, ...cgroupFds, ...preserved],
+      fds: [initPidfd, ...cgroupFds, ...inherited.fds],
       cgroupFd,
     });
   } finally {

@@ -49,7 +49,7 @@ export async function runHooks(
   }
 }
 
-/** Runs hooks whose failure is a warning only, all of them (poststart and poststop; runtime-spec, lifecycle). */
+/** Runs hooks whose failure is a warning only, all of them (poststop; runtime-spec, lifecycle). */
 export async function runHooksWarning(
   rt: Runtime,
   kind: HookKind,
@@ -109,12 +109,7 @@ function startHook(rt: Runtime, hook: Hook, stdio: readonly [number, number, num
 }
 
 /** Collects output until the hook ends; a child that it leaves behind may hold the pipe for ever. */
-async function watch(
-  rt: Runtime,
-  child: InitProcess,
-  output: number,
-  hook: Hook,
-): Promise<string> {
+async function watch(rt: Runtime, child: InitProcess, output: number, hook: Hook): Promise<string> {
   const end = hook.timeout === undefined ? undefined : Date.now() + hook.timeout * 1000;
   let text = "";
   let open = true;

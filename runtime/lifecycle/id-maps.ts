@@ -47,7 +47,12 @@ function writeProcFile(pid: number, name: string, text: string): void {
   }
 }
 
-async function runMapper(rt: Runtime, pid: number, kind: Kind, lines: readonly string[]): Promise<void> {
+async function runMapper(
+  rt: Runtime,
+  pid: number,
+  kind: Kind,
+  lines: readonly string[],
+): Promise<void> {
   const native = rt.native();
   const program = `/usr/bin/new${kind}map`;
   const child = native.spawn({

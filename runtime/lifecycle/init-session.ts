@@ -19,6 +19,7 @@ const messageType = {
   exec: 7,
 } as const;
 
+const SIGKILL = 9;
 const HEADER_SIZE = 16;
 const answer = new Uint8Array([1, 0, 0, 0]);
 
@@ -141,17 +142,16 @@ class Conversation {
     }
   }
 
-  /** Ends whatever has been started; both processes are children of ours. */
+  /** Ends what has been started. The first process of a forking plan is reaped once the fork is known. */
   kill(): void {
-    for (const { pid, pidfd } of new Set([this.#session.first, this.#init ?? this.#session.first])) {
-      try {
-        this.#rt.native().signalPidfd(pidfd, 9);
-      } catch {
-        // it has ended by itself
-      }
-      this.#rt.native().waitPid(pid, false);
-      closeSync(pidfd);
+    const { pid, pidfd } = this.#init ?? this.#session.first;
+    try {
+      this.#rt.native().signalPidfd(pidfd, SIGKILL);
+    } catch {
+      // it has ended by itself
     }
+    this.#rt.native().waitPid(pid, false);
+    closeSync(pidfd);
   }
 
   async #next(): Promise<Message | undefined> {
@@ -294,5 +294,6 @@ export async function awaitExec(rt: Runtime, fd: number): Promise<void> {
     const [step = "", detail = ""] = text.split("\0");
     throw initError(undefined, { index, errno: errnoName(error), step, detail });
   }
-  if (!executing) throw fail("FailedPrecondition", "container init ended before its program was executed");
+  if (!executing)
+    throw fail("FailedPrecondition", "container init ended before its program was executed");
 }

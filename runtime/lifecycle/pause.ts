@@ -21,6 +21,7 @@ export async function resume(rt: Runtime, id: string): Promise<void> {
 }
 
 function freezerOf({ cgroups }: Container): CgroupManager {
-  if (cgroups === undefined) throw fail("FailedPrecondition", "the container has no cgroup to freeze");
+  if (cgroups === undefined)
+    throw fail("FailedPrecondition", "the container has no cgroup to freeze");
   return cgroups;
 }

@@ -3,8 +3,9 @@ import { closeSync } from "node:fs";
 import { loadSpec } from "../spec/load.ts";
 import { type BroughtUp, bringUp, type CreateOptions } from "./bring-up.ts";
 import type { Runtime } from "./context.ts";
-import { hookState, runHooksWarning } from "./hooks.ts";
+import { hookState, runHooks } from "./hooks.ts";
 import { managerOf } from "./status.ts";
+import type { StateFile } from "./store.ts";
 import { removeContainer } from "./tear-down.ts";
 import { checkTerminal } from "./terminal.ts";
 
@@ -28,9 +29,19 @@ export async function run(rt: Runtime, options: RunOptions): Promise<number> {
   const mode = { gate: false, ...(options.detach ? {} : { terminal: keepMaster }) };
   const container = await bringUp(rt, options, mode, spec);
   const { state } = container;
-  await runHooksWarning(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
+  await afterStart(rt, state);
   if (options.detach) return 0;
   return supervise(rt, container, master, options.keep);
+}
+
+/** A failing poststart hook ends the container (runtime-spec, lifecycle step 10). */
+async function afterStart(rt: Runtime, state: StateFile): Promise<void> {
+  try {
+    await runHooks(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
+  } catch (error) {
+    await removeContainer(rt, state, managerOf(rt, state));
+    throw error;
+  }
 }
 
 async function supervise(

@@ -8,7 +8,8 @@ import type { Runtime } from "./context.ts";
 /** In: the listener, which stays the caller's. One message: the container process state, with the fd attached. */
 export function sendListener(rt: Runtime, spec: Spec, state: State, listener: number): void {
   const { listenerPath, listenerMetadata } = spec.linux?.seccomp ?? {};
-  if (!listenerPath) throw fail("InvalidArgument", "linux.seccomp.listenerPath: required for SCMP_ACT_NOTIFY");
+  if (!listenerPath)
+    throw fail("InvalidArgument", "linux.seccomp.listenerPath: required for SCMP_ACT_NOTIFY");
   const native = rt.native();
   const document: ContainerProcessState = {
     ociVersion: state.ociVersion,

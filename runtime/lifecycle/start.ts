@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { errnoOf, fail, wrap } from "../base/errors.ts";
 import type { Runtime } from "./context.ts";
-import { hookState, runHooksWarning, stateMemory } from "./hooks.ts";
+import { hookState, runHooks, stateMemory } from "./hooks.ts";
 import { awaitExec } from "./init-session.ts";
 import { openContainer } from "./status.ts";
 import { containerDir, gateName, removeGate, type StateFile } from "./store.ts";
@@ -13,7 +13,8 @@ const go = new Uint8Array([1, 0, 0, 0]);
 /** @throws FailedPrecondition with runc's texts unless the container is created. */
 export async function start(rt: Runtime, id: string): Promise<void> {
   const { state, status, cgroups } = openContainer(rt, id);
-  if (status === "stopped") throw fail("FailedPrecondition", "cannot start a container that has stopped");
+  if (status === "stopped")
+    throw fail("FailedPrecondition", "cannot start a container that has stopped");
   if (status === "paused") throw fail("FailedPrecondition", "cannot start a paused container");
   if (status !== "created") {
     throw fail("FailedPrecondition", "cannot start an already running container");
@@ -23,6 +24,7 @@ export async function start(rt: Runtime, id: string): Promise<void> {
     removeGate(rt.root, id);
     openGate(rt, state, connection);
     await awaitExec(rt, connection);
+    await runHooks(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
   } catch (error) {
     // a container whose start failed has ended (runtime-spec, lifecycle); delete still finds it
     await destroy(rt, state, cgroups);
@@ -30,7 +32,6 @@ export async function start(rt: Runtime, id: string): Promise<void> {
   } finally {
     closeSync(connection);
   }
-  await runHooksWarning(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
 }
 
 function connectGate(rt: Runtime, id: string): number {
@@ -52,9 +53,7 @@ function connectGate(rt: Runtime, id: string): number {
 
 /** Says go; init passes the state on to startContainer hooks. */
 function openGate(rt: Runtime, state: StateFile, connection: number): void {
-  const memory = state.hasStartHooks
-    ? stateMemory(rt, hookState(state, "created", state.pid))
-    : -1;
+  const memory = state.hasStartHooks ? stateMemory(rt, hookState(state, "created", state.pid)) : -1;
   try {
     rt.native().send(connection, go, memory >= 0 ? [memory] : []);
   } finally {

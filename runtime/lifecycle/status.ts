@@ -1,8 +1,8 @@
 /** What a container is doing now, and which verbs that allows. */
 import { fail } from "../base/errors.ts";
 import { checkContainerId } from "../base/ids.ts";
-import { cgroupsFromPaths } from "../cgroups/open.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
+import { cgroupsFromPaths } from "../cgroups/open.ts";
 import { isAlive } from "../host/process-stat.ts";
 import type { Runtime } from "./context.ts";
 import { gateExists, loadState, type StateFile } from "./store.ts";

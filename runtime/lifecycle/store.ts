@@ -87,8 +87,7 @@ export function removeDir(root: string, id: string): void {
 export function writeAtomically(path: string, text: string, mode: number): void {
   const slash = path.lastIndexOf("/") + 1;
   const temporary = `${path.slice(0, slash)}.${path.slice(slash)}.${process.pid}`;
-  const flags =
-    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
   try {
     const fd = openSync(temporary, flags, mode);
     try {

@@ -21,12 +21,9 @@ export async function destroy(
   const alive = isAlive(state.pid, state.startTime);
   const pidfd = alive ? openProcess(rt, state.pid, state.startTime) : undefined;
   if (pidfd !== undefined) rt.native().signalPidfd(pidfd, SIGKILL);
-  // with a pid namespace of its own the kernel ends the rest together with init
-  if (pidfd === undefined || state.sharesPidNamespace || cgroups?.isFrozen() === true) {
-    if (cgroups?.exists() === true) {
-      cgroups.signalAll(SIGKILL);
-      cgroups.thaw();
-    }
+  if (cgroups !== undefined && holdsOthers(state, alive, cgroups) && cgroups.exists()) {
+    cgroups.signalAll(SIGKILL);
+    cgroups.thaw();
   }
   if (pidfd === undefined) return;
   try {
@@ -34,6 +31,14 @@ export async function destroy(
   } finally {
     closeSync(pidfd);
   }
+}
+
+/**
+ * Can there be processes that do not end with init? With a pid namespace of its own the kernel ends the rest, but a
+ * frozen container has to be thawed to die, and a killed create may have left an init whose pid is not known.
+ */
+function holdsOthers(state: StateFile, alive: boolean, cgroups: CgroupManager): boolean {
+  return state.sharesPidNamespace || state.pid === 0 || (alive && cgroups.isFrozen());
 }
 
 /** A pidfd of the recorded process; undefined when it has ended and its number belongs to another one. */

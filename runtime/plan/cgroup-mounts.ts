@@ -1,7 +1,7 @@
 /** The `cgroup` mount type, which is one file system on v2 and a directory of many on v1. */
 import { MOUNT_ATTR } from "../spec/mount-flags.ts";
 import type { MountOptions } from "../spec/mount-options.ts";
-import { addAttribute } from "./mounts.ts";
+import { addAttribute } from "./mount-attributes.ts";
 import { type PlanBuilder, takeSlot } from "./plan.ts";
 
 /** One v1 hierarchy as the container is to see it. */
@@ -52,7 +52,13 @@ function addHierarchies(
     const target = `${destination}/${name}`;
     const slot = takeSlot(builder, `mount cgroup ${name} on ${target}`);
     if (facts.namespaced) {
-      addDetached(builder, slot, "cgroup", [...controllers, ...namedOptions(controllers)], options.set);
+      addDetached(
+        builder,
+        slot,
+        "cgroup",
+        [...controllers, ...namedOptions(controllers)],
+        options.set,
+      );
     } else {
       // without a namespace only the container's own cgroup is shown (CVE-2023-25809)
       builder.ops.push({ op: "openTree", slot, path, recursive: 0 });
@@ -62,7 +68,12 @@ function addHierarchies(
     if (controllers.length < 2) continue;
     for (const controller of controllers) {
       if (controller === name) continue;
-      builder.ops.push({ op: "makeSymlink", path: `${destination}/${controller}`, target: name, replace: 0 });
+      builder.ops.push({
+        op: "makeSymlink",
+        path: `${destination}/${controller}`,
+        target: name,
+        replace: 0,
+      });
     }
   }
   if (readonly !== 0n) addAttribute(builder, top, MOUNT_ATTR.RDONLY, 0n, false);
@@ -84,5 +95,13 @@ function addDetached(
 }
 
 function addAttach(builder: PlanBuilder, slot: number, target: string): void {
-  builder.ops.push({ op: "attach", slot, target, strict: 0, copyUp: 0, mode: 0o755, coveredMode: 0 });
+  builder.ops.push({
+    op: "attach",
+    slot,
+    target,
+    strict: 0,
+    copyUp: 0,
+    mode: 0o755,
+    coveredMode: 0,
+  });
 }

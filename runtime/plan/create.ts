@@ -2,6 +2,7 @@
 import type { Linux, Process, Spec } from "../../schemas/generated/config.ts";
 import { fail } from "../base/errors.ts";
 import { MOUNT_ATTR, MS, propagationFlag } from "../spec/mount-flags.ts";
+import { sysctlPath } from "../spec/sysctls.ts";
 import type { CgroupMountFacts } from "./cgroup-mounts.ts";
 import {
   addDeviceLinks,
@@ -11,7 +12,8 @@ import {
   prepareDevices,
 } from "./devices.ts";
 import { addHooks } from "./hooks.ts";
-import { addMounts, addPropagation, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
+import { addPropagation } from "./mount-attributes.ts";
+import { addMounts, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
 import {
   addLateNamespaces,
   addNamespaces,
@@ -48,13 +50,13 @@ export interface CreatePlanInput {
   readonly seccomp: SeccompFilter | undefined;
   readonly noPivot: boolean;
   readonly newKeyring: boolean;
-  readonly preserveFds: number;
+  /** Fds from 3 on that the program gets, and what its environment says of them. */
+  readonly inherited: { readonly fds: readonly number[]; readonly env: readonly string[] };
   /** Listening socket that `start` connects to, or -1 when the program follows at once (run). */
   readonly gateFd: number;
   /** Mount point that holds the rootfs; only needed when the host's propagation is kept. */
   readonly rootfsMountPoint: string | undefined;
   readonly hasKcore: boolean;
-  readonly nofile: ProcessInput["nofile"];
   /** setgroups was denied together with the id mapping (unprivileged caller). */
   readonly setGroupsDenied: boolean;
 }
@@ -103,7 +105,8 @@ export function buildCreatePlan(input: CreatePlanInput): Plan {
 function newContext(input: CreatePlanInput): Context {
   const builder = newPlanBuilder();
   const { process, linux = {}, mounts = [] } = input.spec;
-  if (process === undefined) throw fail("InvalidArgument", "process: required to create a container");
+  if (process === undefined)
+    throw fail("InvalidArgument", "process: required to create a container");
   const namespaces = planNamespaces(linux.namespaces ?? [], input.joins);
   const inUser = namespaces.has("user");
   return {
@@ -167,7 +170,8 @@ function addDev({ builder, input, process, devices }: Context): void {
     addDeviceLinks(builder, input.hasKcore);
   }
   const { cwd } = process;
-  if (cwd !== "/") builder.ops.push({ op: "makeDirectory", path: cwd, mode: 0o755, uid: 0, gid: 0 });
+  if (cwd !== "/")
+    builder.ops.push({ op: "makeDirectory", path: cwd, mode: 0o755, uid: 0, gid: 0 });
 }
 
 /** prestart and createRuntime in the parent, then createContainer by init, all while the host's paths still exist. */
@@ -218,9 +222,8 @@ function addProcess({ builder, input, process }: Context): void {
     process,
     seccomp: input.seccomp,
     setGroupsDenied: input.setGroupsDenied,
-    firstSealedFd: 3 + input.preserveFds,
+    inherited: input.inherited,
     keyring: input.newKeyring ? { name: `_ses.${input.id}`, create: true } : undefined,
-    nofile: input.nofile,
   };
   addKeyring(builder, processInput);
   addLabels(builder, process);
@@ -239,13 +242,6 @@ function bindsDev(spec: Spec): boolean {
       (destination === "/dev" || destination === "/dev/") &&
       (type === "bind" || options.includes("bind") || options.includes("rbind")),
   );
-}
-
-/** `net.ipv4.ip_forward` and `net/ipv4/conf/eth0.1/forwarding` are both usual (sysctl.d(5)): the first separator decides. */
-export function sysctlPath(key: string): string {
-  const first = key.search(/[./]/);
-  if (first < 0 || key[first] === "/") return key;
-  return key.replace(/[./]/g, (separator) => (separator === "." ? "/" : "."));
 }
 
 /** Lines for timens_offsets (time_namespaces(7)). */

@@ -26,7 +26,8 @@ export function prepareDevices(
   bind: boolean,
 ): PreparedDevice[] {
   const byPath = new Map<string, Device>();
-  for (const device of [...defaultDevices(), ...devices]) byPath.set(cleanPath(device.path), device);
+  for (const device of [...defaultDevices(), ...devices])
+    byPath.set(cleanPath(device.path), device);
   return [...byPath].map(([path, device]) => {
     const isNode = bind && device.type !== "p";
     return { device, path, slot: isNode ? takeSlot(builder, `bind device ${path}`) : -1 };

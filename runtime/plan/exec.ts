@@ -29,8 +29,7 @@ export interface ExecPlanInput {
   readonly cgroupFds: readonly { readonly fd: number; readonly path: string }[];
   readonly seccomp: SeccompFilter | undefined;
   readonly joinKeyring: boolean;
-  readonly preserveFds: number;
-  readonly nofile: ProcessInput["nofile"];
+  readonly inherited: ProcessInput["inherited"];
 }
 
 /** Pure: (process, opened fds, options) -> operations. */
@@ -42,9 +41,8 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
     process,
     seccomp: input.seccomp,
     setGroupsDenied: input.setGroupsDenied,
-    firstSealedFd: 3 + input.preserveFds,
+    inherited: input.inherited,
     keyring: input.joinKeyring ? { name: `_ses.${input.containerId}`, create: false } : undefined,
-    nofile: input.nofile,
   };
   ops.push({ op: "setDumpable", value: 0 });
   for (const { fd, path } of input.cgroupFds) ops.push({ op: "joinCgroup", fd, path });
@@ -63,7 +61,13 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
   if (input.chrootTo !== undefined) ops.push({ op: "chroot" });
   if (process.terminal === true) {
     const { height = 0, width = 0 } = process.consoleSize ?? {};
-    ops.push({ op: "console", rows: height, columns: width, uid: process.user?.uid ?? 0, mount: 0 });
+    ops.push({
+      op: "console",
+      rows: height,
+      columns: width,
+      uid: process.user?.uid ?? 0,
+      mount: 0,
+    });
   }
   addKeyring(builder, processInput);
   addLabels(builder, process);

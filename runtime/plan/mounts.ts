@@ -4,6 +4,7 @@ import { fail } from "../base/errors.ts";
 import { MOUNT_ATTR, MS } from "../spec/mount-flags.ts";
 import { type MountOptions, parseMountOptions } from "../spec/mount-options.ts";
 import { addCgroupMount, type CgroupMountFacts } from "./cgroup-mounts.ts";
+import { addAttribute, addPropagation } from "./mount-attributes.ts";
 import { type PlanBuilder, takeSlot } from "./plan.ts";
 
 export interface MountsInput {
@@ -131,35 +132,6 @@ function addAttributes(builder: PlanBuilder, slot: number, options: MountOptions
   }
 }
 
-export function addAttribute(
-  builder: PlanBuilder,
-  slot: number,
-  set: bigint,
-  clear: bigint,
-  recursive: boolean,
-): void {
-  builder.ops.push({
-    op: "setMountAttributes",
-    slot,
-    set,
-    clear,
-    propagation: 0n,
-    recursive: recursive ? 1 : 0,
-  });
-}
-
-/** In: MS_SHARED and relatives, with MS_REC for the whole tree. */
-export function addPropagation(builder: PlanBuilder, slot: number, flags: number): void {
-  builder.ops.push({
-    op: "setMountAttributes",
-    slot,
-    set: 0n,
-    clear: 0n,
-    propagation: BigInt(flags & ~MS.REC),
-    recursive: (flags & MS.REC) !== 0 ? 1 : 0,
-  });
-}
-
 function checkDestination(mount: Mount, destination: string, options: MountOptions): void {
   if (destination === "/") {
     throw fail("InvalidArgument", `mount destination ${mount.destination} is the root itself`, {
@@ -176,7 +148,10 @@ function checkDestination(mount: Mount, destination: string, options: MountOptio
   }
   if (options.bind && options.data.length > 0) {
     const names = options.data.join(",");
-    throw fail("InvalidArgument", `bind mount on ${destination} cannot have file system options: ${names}`);
+    throw fail(
+      "InvalidArgument",
+      `bind mount on ${destination} cannot have file system options: ${names}`,
+    );
   }
 }
 

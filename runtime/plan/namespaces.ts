@@ -57,7 +57,8 @@ export function planNamespaces(
 
 /** The user namespace first, since it owns the others; the mount namespace last, since it changes all paths. */
 function orderJoins(joins: readonly JoinedNamespace[]): JoinedNamespace[] {
-  const rank = (join: JoinedNamespace) => (join.type === "user" ? 0 : join.type === "mount" ? 2 : 1);
+  const rank = (join: JoinedNamespace) =>
+    join.type === "user" ? 0 : join.type === "mount" ? 2 : 1;
   return [...joins].sort((a, b) => rank(a) - rank(b));
 }
 

@@ -16,16 +16,13 @@ export interface ProcessInput {
   readonly seccomp: SeccompFilter | undefined;
   /** Inside a user namespace in which setgroups is denied. */
   readonly setGroupsDenied: boolean;
-  /** First fd that the program must not inherit: 3 + --preserve-fds. */
-  readonly firstSealedFd: number;
+  /** Fds from 3 on that the program gets, and what its environment says of them. */
+  readonly inherited: { readonly fds: readonly number[]; readonly env: readonly string[] };
   /** Name of the session keyring, or undefined to leave the caller's (--no-new-keyring). */
   readonly keyring: { readonly name: string; readonly create: boolean } | undefined;
-  /** RLIMIT_NOFILE that the caller had before its engine raised it. */
-  readonly nofile: { readonly soft: bigint; readonly hard: bigint } | undefined;
 }
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const RLIMIT_NOFILE = 7;
 const CAP_SYS_ADMIN = 1n << 21n;
 
 /** Raises of hard limits, while the host's privilege is still there. */
@@ -71,7 +68,7 @@ export function addCredentials(builder: PlanBuilder, input: ProcessInput): void 
   const { uid = 0, gid = 0, additionalGids = [], umask = 0o022 } = process.user ?? {};
   if (process.noNewPrivileges === true) ops.push({ op: "noNewPrivileges" });
   else addSeccomp(builder, input);
-  addRlimits(builder, input);
+  addRlimits(builder, process);
   const sets = capabilitySets(process.capabilities);
   ops.push({ op: "dropBounding", keep: sets.bounding });
   if (process.terminal !== true) ops.push({ op: "fixStdio", uid });
@@ -100,15 +97,18 @@ export function addLookUp(builder: PlanBuilder, process: Process): void {
 /** The very end: what the program inherits, the late filter, and the program. */
 export function addExecution(builder: PlanBuilder, input: ProcessInput): void {
   const { process } = input;
-  builder.ops.push({ op: "sealFds", first: input.firstSealedFd });
+  builder.ops.push({ op: "sealFds", first: 3 + input.inherited.fds.length });
   if (process.noNewPrivileges === true) addSeccomp(builder, input);
-  const env = lastOfEach(process.env ?? []).filter((entry) => entry !== "HOME=");
+  const configured = lastOfEach(process.env ?? []).filter((entry) => entry !== "HOME=");
+  const env = [...configured, ...input.inherited.env];
   builder.ops.push({ op: "execute", args: process.args ?? [], env });
 }
 
 /** HOME comes from the container's passwd file when the config does not say it. */
 export function addHome(builder: PlanBuilder, process: Process): void {
-  const hasHome = (process.env ?? []).some((entry) => entry.startsWith("HOME=") && entry !== "HOME=");
+  const hasHome = (process.env ?? []).some(
+    (entry) => entry.startsWith("HOME=") && entry !== "HOME=",
+  );
   if (!hasHome) builder.ops.push({ op: "findHome", uid: process.user?.uid ?? 0 });
 }
 
@@ -118,14 +118,10 @@ function addSeccomp(builder: PlanBuilder, { seccomp }: ProcessInput): void {
   builder.ops.push({ op: "seccomp", filter, flags, notify: notify ? 1 : 0 });
 }
 
-function addRlimits(builder: PlanBuilder, { process, nofile }: ProcessInput): void {
-  const limits = process.rlimits ?? [];
-  for (const { type, soft, hard } of limits) {
+function addRlimits(builder: PlanBuilder, process: Process): void {
+  for (const { type, soft, hard } of process.rlimits ?? []) {
     const resource = rlimitNumber(type);
     builder.ops.push({ op: "setRlimit", resource, soft: BigInt(soft), hard: BigInt(hard) });
-  }
-  if (nofile !== undefined && !limits.some(({ type }) => type === "RLIMIT_NOFILE")) {
-    builder.ops.push({ op: "setRlimit", resource: RLIMIT_NOFILE, ...nofile });
   }
 }
 
