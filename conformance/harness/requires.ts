@@ -30,6 +30,8 @@ export interface Needs {
   seccomp?: boolean;
   apparmor?: boolean;
   selinux?: boolean;
+  /** Processor architecture in node's words, "x64". */
+  arch?: string;
   /** A host file that must exist. */
   file?: string;
   /** A host program in PATH. */
@@ -113,6 +115,7 @@ export function missing(needs: Needs): string[] {
   if (needs.cgroup) demand(`cgroup ${needs.cgroup}`, host.cgroup === needs.cgroup);
   for (const name of needs.controllers ?? [])
     demand(`cgroup controller ${name}`, host.controllers.includes(name));
+  if (needs.arch) demand(`architecture ${needs.arch}`, process.arch === needs.arch);
   if (needs.kernel)
     demand(`kernel ${needs.kernel}`, compareVersions(host.kernel, needs.kernel) >= 0);
   if (needs.file) demand(`file ${needs.file}`, existsSync(needs.file));

@@ -181,9 +181,8 @@ export interface Receiver {
   readonly terminal: Terminal;
 }
 
-/** Listens on a new unix socket for one descriptor (a console or a pidfd). */
-export async function receiver(): Promise<Receiver> {
-  const path = scratchPath("sock");
+/** Listens on a new unix socket for one descriptor (a console, a pidfd, a seccomp listener). */
+export async function receiver(path: string = scratchPath("sock")): Promise<Receiver> {
   const terminal = new Terminal(["host-console", path]);
   await terminal.event("listening");
   return { path, terminal };
