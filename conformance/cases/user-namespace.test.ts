@@ -102,14 +102,6 @@ describe("user namespace", () => {
     expect(text).to.equal("allow\n");
   });
 
-  it("the program can open its own stdio again", () => {
-    const outcomes = runActions(
-      ["open", "/proc/self/fd/1", "rw", "+", "open", "/dev/stderr", "rw"],
-      mapped,
-    );
-    expect(outcomes.map(({ errno }) => errno)).to.deep.equal([null, null]);
-  });
-
   it("sysctls of its network namespace can be set", () => {
     const text = runShell("cat /proc/sys/net/ipv4/ip_unprivileged_port_start", (config) => {
       mapped(config);

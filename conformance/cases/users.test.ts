@@ -6,6 +6,7 @@ import { ownRootfs } from "../harness/bundle.ts";
 import { container, runReport } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { requires } from "../harness/requires.ts";
+import { until } from "../harness/wait.ts";
 
 function home(edit: (config: Config) => void): string | undefined {
   const { env } = runReport(edit);
@@ -63,6 +64,23 @@ describe("process.user", () => {
         config.process.user = { uid: uid as number, gid: 0 };
       });
       c.run().fails();
+    });
+  }
+});
+
+describe("the program's stdio", () => {
+  for (const path of ["/dev/stdout", "/dev/stderr", "/proc/self/fd/1"]) {
+    it(`${path} can be opened by a user that is not root`, () => {
+      // Log files of images lead there; engines pass pipes and files that root has made.
+      const c = container((config) => {
+        config.process.user = { uid: 1000, gid: 1000 };
+        config.process.args = ["/probe", "write", path, "again"];
+      });
+      const result = c.create().ok();
+      c.start().ok();
+      return until("the outcome", () => result.stdout.includes('"action":"write"')).then(() => {
+        expect(result.stdout).to.include('"errno":null');
+      });
     });
   }
 });
