@@ -6,6 +6,7 @@ import { readPlanTable } from "./generator/plan-table.ts";
 import { shapesModule } from "./generator/schema-shapes.ts";
 import type { Schema, SchemaSet } from "./generator/schema-types.ts";
 import { typesModule } from "./generator/schema-types.ts";
+import { validatorsModule } from "./generator/schema-validators.ts";
 
 const here = import.meta.dirname;
 
@@ -31,7 +32,9 @@ function outputs(): Record<string, string> {
   for (const file of Object.keys(schemas)) {
     texts[file.replace(".json", ".ts")] = typesModule(schemas, file);
   }
-  texts["shapes.ts"] = shapesModule(schemas["config.json"] ?? {});
+  const config = schemas["config.json"] ?? {};
+  texts["shapes.ts"] = shapesModule(config);
+  texts["validate-config.ts"] = validatorsModule(config, ["Process", "LinuxResources"]);
   return texts;
 }
 
