@@ -33,13 +33,13 @@ const allowedPackages = ["commander"];
 
 /**
  * Limit of minified code per command, in kB, commander's 41 kB among it. Raise one knowingly: 100 kB more of code
- * that is not even run cost about 0.3 ms.
+ * that is not even run cost about 0.3 ms. create, run and exec have ajv's validators (50 kB, schemas/validate.ts).
  */
 const budgets: Readonly<Record<string, number>> = {
-  create: 190,
+  create: 230,
   start: 130,
-  run: 190,
-  exec: 180,
+  run: 230,
+  exec: 220,
   state: 120,
   kill: 125,
   delete: 125,

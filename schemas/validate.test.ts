@@ -1,9 +1,10 @@
-/** The shape walker: real configs pass, and on every damage it agrees with ajv over the same schema. */
+/** Validation: real configs pass; standalone validator, ajv at run time and explanation agree on every damage. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { expect } from "chai";
 import { parseJson } from "../runtime/base/u64.ts";
-import { type Documents, type Violation, validate } from "./validate.ts";
+import { explain, type Violation } from "./explain.ts";
+import { type Documents, validate } from "./validate.ts";
 
 // The tests run from the repository's root, where the sources are.
 const fixtures = "schemas/fixtures";
@@ -21,6 +22,12 @@ function violationOf(value: unknown, name: keyof Documents = "Spec"): Violation 
     if (found === undefined) throw error;
   }
   return found;
+}
+
+/** The verdict of the explanation alone. */
+function isExplained(value: unknown): boolean {
+  const refusal = { instancePath: "", keyword: "nothing found" };
+  return !explain("Spec", value, refusal).expected.includes(refusal.keyword);
 }
 
 function fixture(name: string): Json {
@@ -81,7 +88,7 @@ describe("shape validation", () => {
     expect(uncovered(schema, fixture("everything"), schema, "")).to.deep.equal([]);
   });
 
-  it("agrees with ajv on every single damage", function () {
+  it("agrees with ajv and with its explanation on every single damage", function () {
     this.timeout(60_000);
     const accepts = compileWithAjv();
     const config = JSON.parse(readFileSync(`${fixtures}/everything.json`, "utf8")) as Json;
@@ -111,7 +118,9 @@ describe("shape validation", () => {
       ]) {
         holder[key] = wrong;
         const verdict = violationOf(subject) === undefined;
-        expect(verdict, `${path} = ${JSON.stringify(wrong)}`).to.equal(accepts(subject));
+        const damage = `${path} = ${JSON.stringify(wrong)}`;
+        expect(verdict, damage).to.equal(accepts(subject));
+        expect(isExplained(subject), damage).to.equal(!verdict);
         if (!verdict) refused++;
       }
       if (!Array.isArray(holder)) {
@@ -165,6 +174,19 @@ describe("shape validation", () => {
     expect(violationOf("text")).to.deep.equal({ path: [], expected: "object", found: "text" });
   });
 
+  it("reports ajv's word where the explanation finds nothing", () => {
+    const config = { process: { args: ["a", "b"], "x/~y": 1 } };
+    const report = (instancePath: string) =>
+      explain("LinuxResources", config, { instancePath, keyword: "type" });
+    expect(report("/process/args/1")).to.deep.equal({
+      path: ["process", "args", 1],
+      expected: 'a value that satisfies "type" of the schema',
+      found: "b",
+    });
+    expect(report("/process/x~1~0y")).to.deep.include({ path: ["process", "x/~y"], found: 1 });
+    expect(report("")).to.deep.include({ path: [], found: config });
+  });
+
   it("takes null for absent, but not for something required or in a list", () => {
     const config = fixture("go-nulls");
     expect(violationOf(config)).to.equal(undefined);
@@ -178,6 +200,7 @@ describe("shape validation", () => {
     const limit = (value: unknown) => violationOf({ memory: { limit: value } }, "LinuxResources");
     expect(limit(2n ** 63n - 1n)).to.equal(undefined);
     expect(limit(-(2n ** 63n))).to.equal(undefined);
+    expect(limit(-(2n ** 63n) - 1n)?.expected).to.equal("64-bit integer");
     expect(limit(2n ** 63n)?.expected).to.equal("64-bit integer");
     expect(limit(2 ** 63)?.expected).to.equal("64-bit integer");
     const shares = (value: unknown) => violationOf({ cpu: { shares: value } }, "LinuxResources");
@@ -195,7 +218,9 @@ describe("shape validation", () => {
       '{"ociVersion":"1.0.0","constructor":1,"toString":{"a":1},"__proto__":{"root":5}}';
     expect(violationOf(JSON.parse(config))).to.equal(undefined);
     const deep = `{"ociVersion":"1.0.0","x":${"[".repeat(3000)}${"]".repeat(3000)}}`;
-    expect(violationOf(JSON.parse(deep))?.expected).to.equal("less nesting");
+    const violation = violationOf(JSON.parse(deep));
+    expect(violation?.expected).to.equal("less nesting");
+    expect(violation?.path).to.deep.equal(["x", ...Array<number>(63).fill(0)]);
   });
 
   // OCI_SPEC_FIXTURES=<runtime-spec>/schema/test; not part of this repository.

@@ -1,204 +1,70 @@
 /**
- * Checks parsed JSON against the generated table of shapes.
+ * Checks parsed JSON: ajv's standalone validators decide, the table of shapes explains a refusal.
  *
- * Every create does this in a cold process, so code size counts. Median of load and first run, Bun executable, a config of
- * dockerd's kind: ajv's standalone code (150 kB) takes 3.0 ms, 0.4 ms with --bytecode; this table and its walker (10 kB) take
- * 0.7 ms, 0.4 ms with --bytecode. A test holds both to the same verdict.
+ * Every create does this in a cold process. Medians of 200 interleaved runs, Bun executable with bytecode: the time to load
+ * spec/load.ts with its imports, plus the first loadSpec; before the arrow, the table decided alone (10 kB of code, not 50):
+ *
+ *     a config of dockerd's kind (4 kB)    1.54 -> 1.63 ms, 1.60 -> 1.67 ms, 1.70 -> 1.79 ms (three rounds)
+ *     with a long seccomp profile (15 kB)  1.83 -> 1.86 ms
+ *
+ * Leaving the explanation and its table out changes nothing that can be measured: they are text until they are used, so
+ * a refusal can be explained without import(), which would make every caller asynchronous.
  */
+import { explain, type Refusal, type Violation } from "./explain.ts";
 import type { LinuxResources, Process, Spec } from "./generated/config.ts";
-import { shapesText } from "./generated/shapes.ts";
+import { acceptsLinuxResources, acceptsProcess, acceptsSpec } from "./generated/validate-config.ts";
 
-/**
- * One row of the table. A property's type is "string", "boolean" or the name of a row; in front of that "*" means a list,
- * "+" a list that is not empty, "%" an object with free keys.
- */
-export interface Shape {
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, string>>;
-  readonly oneOf?: readonly string[];
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
-
-/** The shapes that documents have as a whole. */
+/** The documents that come from outside. */
 export interface Documents {
   readonly Spec: Spec;
   readonly Process: Process;
   readonly LinuxResources: LinuxResources;
 }
 
-/** The first thing found wrong. */
-export interface Violation {
-  /** Keys and indexes from the document's root. */
-  readonly path: readonly (string | number)[];
-  /** What should be there: `array of strings`. */
-  readonly expected: string;
-  /** What is there; undefined when it is missing. */
-  readonly found: unknown;
+interface Validator {
+  (value: unknown): boolean;
+  /** Set by a call that returned false. */
+  readonly errors?: readonly Refusal[] | null;
 }
 
-let table: Readonly<Record<string, Shape>> | undefined;
+const validators: Readonly<Record<keyof Documents, Validator>> = {
+  Spec: acceptsSpec,
+  Process: acceptsProcess,
+  LinuxResources: acceptsLinuxResources,
+};
 
-function shapeOf(type: string): Shape | undefined {
-  table ??= JSON.parse(shapesText) as Readonly<Record<string, Shape>>;
-  return table[type];
-}
+const noDetails: Refusal = { instancePath: "", keyword: "" };
 
-interface Finding {
-  path: (string | number)[];
-  expected: string;
-  found: unknown;
-}
+/** Nesting allowed in a document; what the specification knows has 8 levels. */
+const maximumDepth = 64;
 
 type JsonObject = Record<string, unknown>;
 
-/** Nesting allowed in properties that the specification does not know. */
-const maximumDepth = 64;
-
-function finding(expected: string, found: unknown): Finding {
-  return { path: [], expected, found };
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function tooDeep(value: unknown, left: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (left === 0) return true;
-  for (const key in value) if (tooDeep((value as JsonObject)[key], left - 1)) return true;
-  return false;
-}
-
-function checkList(item: string, value: unknown, notEmpty: boolean): Finding | undefined {
-  if (!Array.isArray(value)) return finding(expectation(`*${item}`), value);
-  if (notEmpty && value.length === 0) return finding("at least one entry", value);
-  for (let i = 0; i < value.length; i++) {
-    // Lists of names are long in seccomp profiles: no call for those.
-    if (item === "string" && typeof value[i] === "string") continue;
-    const found = check(item, value[i]);
-    if (found !== undefined) {
-      found.path.unshift(i);
-      return found;
+/**
+ * Removes null members, but not null entries of lists: Go programs write null for what they left out.
+ * Returns the first thing that lies more than `left` levels down.
+ */
+function stripNulls(value: object, left: number): Violation | undefined {
+  if (left === 0) return { path: [], expected: "less nesting", found: value };
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      // Lists of names are long in seccomp profiles: no call for those.
+      if (typeof value[i] !== "object" || value[i] === null) continue;
+      const deep = stripNulls(value[i], left - 1);
+      if (deep !== undefined) return { ...deep, path: [i, ...deep.path] };
     }
+    return undefined;
   }
-  return undefined;
-}
-
-function checkMap(item: string, value: unknown): Finding | undefined {
-  if (!isObject(value)) return finding("object", value);
   for (const key in value) {
-    if (value[key] === null) {
-      delete value[key];
-      continue;
-    }
-    const found = check(item, value[key]);
-    if (found !== undefined) {
-      found.path.unshift(key);
-      return found;
+    const member = (value as JsonObject)[key];
+    if (member === null) {
+      delete (value as JsonObject)[key];
+    } else if (typeof member === "object") {
+      const deep = stripNulls(member, left - 1);
+      if (deep !== undefined) return { ...deep, path: [key, ...deep.path] };
     }
   }
   return undefined;
-}
-
-function checkProperties(
-  properties: Readonly<Record<string, string>>,
-  required: readonly string[],
-  value: unknown,
-): Finding | undefined {
-  if (!isObject(value)) return finding("object", value);
-  for (const key in value) {
-    const member = value[key];
-    const type = Object.hasOwn(properties, key) ? properties[key] : undefined;
-    let found: Finding | undefined;
-    if (type === undefined) {
-      if (tooDeep(member, maximumDepth)) found = finding("less nesting", member);
-    } else if (member === null) {
-      // Go programs write null for what they left out.
-      delete value[key];
-    } else if (typeof member !== type) {
-      // "string" and "boolean" are settled by the comparison.
-      found = check(type, member);
-    }
-    if (found !== undefined) {
-      found.path.unshift(key);
-      return found;
-    }
-  }
-  for (const key of required) {
-    if (!Object.hasOwn(value, key)) {
-      const type = properties[key] ?? "";
-      return { path: [key], expected: expectation(type), found: undefined };
-    }
-  }
-  return undefined;
-}
-
-/** Bounds of 64 bits are one above what they mean once they are doubles. */
-function inRange(minimum: number, maximum: number, value: number | bigint): boolean {
-  return (
-    value >= minimum && (maximum > Number.MAX_SAFE_INTEGER ? value < maximum : value <= maximum)
-  );
-}
-
-function satisfies(shape: Shape, value: unknown): boolean {
-  if (shape.maximum !== undefined && shape.minimum !== undefined) {
-    const isInteger = typeof value === "bigint" || Number.isInteger(value);
-    return isInteger && inRange(shape.minimum, shape.maximum, value as number | bigint);
-  }
-  if (typeof value !== "string") return false;
-  if (shape.oneOf !== undefined) return shape.oneOf.includes(value);
-  return shape.pattern === undefined || new RegExp(shape.pattern).test(value);
-}
-
-function check(type: string, value: unknown): Finding | undefined {
-  switch (type) {
-    case "string":
-    case "boolean":
-      return typeof value === type ? undefined : finding(expectation(type), value);
-  }
-  switch (type[0]) {
-    case "*":
-      return checkList(type.slice(1), value, false);
-    case "+":
-      return checkList(type.slice(1), value, true);
-    case "%":
-      return checkMap(type.slice(1), value);
-  }
-  const shape = shapeOf(type) as Shape;
-  if (shape.properties !== undefined) {
-    return checkProperties(shape.properties, shape.required ?? [], value);
-  }
-  return satisfies(shape, value) ? undefined : finding(expectation(type), value);
-}
-
-/** Names a type in an error text. */
-function expectation(type: string): string {
-  const rest = type.slice(1);
-  switch (type[0]) {
-    case "*":
-    case "+":
-      return rest === "string"
-        ? "array of strings"
-        : rest.startsWith("uint")
-          ? "array of integers"
-          : "array of objects";
-    case "%":
-      return "object";
-  }
-  const shape = shapeOf(type);
-  if (shape === undefined) return type;
-  if (shape.oneOf !== undefined)
-    return `one of ${shape.oneOf.filter((name) => name !== "").join(", ")}`;
-  if (shape.pattern !== undefined) return `string matching ${shape.pattern}`;
-  if (shape.minimum === undefined) return "object";
-  return integerExpectation(shape.minimum, shape.maximum ?? 0);
-}
-
-function integerExpectation(minimum: number, maximum: number): string {
-  if (maximum <= Number.MAX_SAFE_INTEGER) return `integer from ${minimum} to ${maximum}`;
-  return minimum < 0 ? "64-bit integer" : "unsigned 64-bit integer";
 }
 
 /**
@@ -210,6 +76,10 @@ export function validate<Name extends keyof Documents>(
   value: unknown,
   refuse: (violation: Violation) => Error,
 ): asserts value is Documents[Name] {
-  const found = check(name, value);
-  if (found !== undefined) throw refuse(found);
+  const isTree = typeof value === "object" && value !== null;
+  const deep = isTree ? stripNulls(value, maximumDepth) : undefined;
+  if (deep !== undefined) throw refuse(deep);
+  const accepts = validators[name];
+  if (accepts(value)) return;
+  throw refuse(explain(name, value, accepts.errors?.[0] ?? noDetails));
 }

@@ -160,6 +160,30 @@ describe("loading a config", () => {
   });
 });
 
+describe("64-bit integers of a config", () => {
+  const resources = (limit: string) => loadResources(`{"memory":{"limit":${limit}}}`);
+  const rlimit = (hard: string) =>
+    parseSpec(
+      JSON.stringify({
+        ...good,
+        process: { ...good.process, rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: "hard" }] },
+      }).replace('"hard":"hard"', `"hard":${hard}`),
+    ).process?.rlimits?.[0]?.hard;
+
+  it("pass up to the last value and no further", () => {
+    expect(rlimit("18446744073709551615")).to.equal(18446744073709551615n);
+    expect(() => rlimit("18446744073709551616")).to.throw(
+      "config.json: process.rlimits[0].hard: expected unsigned 64-bit integer, found 18446744073709551616",
+    );
+    expect(() => rlimit("-1")).to.throw("expected unsigned 64-bit integer, found -1");
+    expect(resources("-9223372036854775808").memory?.limit).to.equal(-9223372036854775808n);
+    expect(() => resources("-9223372036854775809")).to.throw(
+      "resources: memory.limit: expected 64-bit integer, found -9223372036854775809",
+    );
+    expect(() => resources("9223372036854775808")).to.throw("found 9223372036854775808");
+  });
+});
+
 describe("loading a process", () => {
   it("reads a path or an fd, and names it in errors", () => {
     const directory = mkdtempSync(`${tmpdir()}/spec-`);

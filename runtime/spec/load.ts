@@ -1,7 +1,8 @@
 /** Reads config.json and its parts from disk: bounded, parsed once, validated once, with errors that say where. */
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import type { Violation } from "../../schemas/explain.ts";
 import type { LinuxResources, Process, Spec } from "../../schemas/generated/config.ts";
-import { type Documents, type Violation, validate } from "../../schemas/validate.ts";
+import { type Documents, validate } from "../../schemas/validate.ts";
 import { errnoOf, fail, type RuntimeError, wrap } from "../base/errors.ts";
 import { readAll } from "../base/stdio.ts";
 import { parseJson } from "../base/u64.ts";
