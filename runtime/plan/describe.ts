@@ -1,5 +1,6 @@
 /** An operation in words, for error messages and for people who read plans. */
 import type { Op } from "../../schemas/generated/plan.ts";
+import { rlimitName } from "../spec/rlimits.ts";
 import type { Plan } from "./plan.ts";
 
 /** `mount proc on /proc`, `write /proc/sys/net/...`: what the operation with this index was about. */
@@ -45,8 +46,9 @@ function describeFields(op: Op): string {
     case "setIds":
       return `set user ${op.uid}, group ${op.gid}`;
     case "setRlimit":
+      return `set ${rlimitName(op.resource)} to ${op.soft}:${op.hard}`;
     case "raiseRlimit":
-      return `set rlimit ${op.resource}`;
+      return `raise ${rlimitName(op.resource)} to ${op.hard}`;
     default:
       return op.op.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   }

@@ -26,6 +26,11 @@ export function isRlimit(name: string): boolean {
   return names.includes(name);
 }
 
+/** 7 -> `RLIMIT_NOFILE`. */
+export function rlimitName(number: number): string {
+  return names[number] ?? `RLIMIT ${number}`;
+}
+
 /** `RLIMIT_NOFILE` -> 7. Throws InvalidArgument for an unknown name, which checkSpec has refused before. */
 export function rlimitNumber(name: string): number {
   const number = names.indexOf(name);
