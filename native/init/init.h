@@ -74,6 +74,10 @@ int make_directories(struct init *c, const char *path, unsigned mode, bool no_li
 int open_parent(struct init *c, const char *path, unsigned mode, const char **name);
 int make_file(struct init *c, const char *path);
 
+/* Slots (op_mount.c): puts an fd into a free one, which owns it then; the fd in one, or -EBADF. */
+int keep_slot(struct init *c, uint32_t slot, int fd);
+int slot_fd(struct init *c, uint32_t slot);
+
 /* Writes a file of the verified procfs. 0 or -errno. */
 int write_proc(struct init *c, const char *path, const char *value);
 

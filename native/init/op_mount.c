@@ -6,7 +6,7 @@
 #include "init.h"
 #include "sys.h"
 
-static int keep(struct init *c, uint32_t slot, int fd) {
+int keep_slot(struct init *c, uint32_t slot, int fd) {
     if (slot >= INIT_SLOTS || c->slots[slot] >= 0) {
         close(fd);
         return refused(c, "slot", EBADF);
@@ -15,7 +15,7 @@ static int keep(struct init *c, uint32_t slot, int fd) {
     return 0;
 }
 
-static int slot_fd(struct init *c, uint32_t slot) {
+int slot_fd(struct init *c, uint32_t slot) {
     return slot < INIT_SLOTS && c->slots[slot] >= 0 ? c->slots[slot] : refused(c, "slot", EBADF);
 }
 
@@ -27,7 +27,7 @@ static void drop_slot(struct init *c, uint32_t slot) {
 int op_open_tree(struct init *c, const struct tsr_args_open_tree *a) {
     int fd = sys_open_tree(AT_FDCWD, a->path,
                            OPEN_TREE_CLONE | (a->recursive ? AT_RECURSIVE : 0));
-    return fd < 0 ? failed(c, "open_tree") : keep(c, a->slot, fd);
+    return fd < 0 ? failed(c, "open_tree") : keep_slot(c, a->slot, fd);
 }
 
 /* The file system's own words on why it refused, from its context's log (fsopen(2)). */
@@ -84,7 +84,7 @@ int op_open_detached(struct init *c, const struct tsr_args_open_detached *a) {
     int result = make_file_system(c, context, a);
     if (result == 0) {
         int fd = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)a->attributes);
-        result = fd < 0 ? failed(c, "fsmount") : keep(c, a->slot, fd);
+        result = fd < 0 ? failed(c, "fsmount") : keep_slot(c, a->slot, fd);
     }
     close(context);
     return result;

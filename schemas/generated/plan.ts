@@ -2,7 +2,7 @@
 import { fail } from "../../runtime/base/errors.ts";
 
 /** Guards the wire: plan_ops.h of the same generation holds the same number. */
-export const PLAN_ABI = 0xcfa2fc31;
+export const PLAN_ABI = 0x0e01317f;
 
 /** prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
 export interface SetDumpableOp {
@@ -473,6 +473,50 @@ export interface ExecuteOp {
   readonly env: readonly string[];
 }
 
+/** set_mempolicy(2). */
+export interface MemoryPolicyOp {
+  readonly op: "memoryPolicy";
+  /** MPOL_* with MPOL_F_* bits */
+  readonly mode: number;
+  /** node bit mask, whole 64-bit words */
+  readonly nodes: Uint8Array;
+}
+
+/** Makes a user namespace with these mappings and no process in it, for idMapMount. */
+export interface OpenUserNamespaceOp {
+  readonly op: "openUserNamespace";
+  /** where its fd is kept */
+  readonly slot: number;
+  /** lines for uid_map */
+  readonly uidMap: string;
+  /** lines for gid_map */
+  readonly gidMap: string;
+}
+
+/** mount_setattr(2) with MOUNT_ATTR_IDMAP on a tree that is not attached yet. */
+export interface IdMapMountOp {
+  readonly op: "idMapMount";
+  /** the tree */
+  readonly slot: number;
+  /** a user namespace from openUserNamespace, when fd is -1 */
+  readonly namespaceSlot: number;
+  /** a user namespace that the caller opened, or -1 */
+  readonly fd: number;
+  /** 1: with the mounts below */
+  readonly recursive: number;
+}
+
+/** Moves a network interface with its permanent global addresses into another namespace and brings it up there. */
+export interface MoveNetDeviceOp {
+  readonly op: "moveNetDevice";
+  /** network namespace to move to */
+  readonly fd: number;
+  /** name here */
+  readonly name: string;
+  /** name there */
+  readonly newName: string;
+}
+
 export type Op =
   | SetDumpableOp
   | JoinCgroupOp
@@ -526,7 +570,11 @@ export type Op =
   | FindExecutableOp
   | StartGateOp
   | SealFdsOp
-  | ExecuteOp;
+  | ExecuteOp
+  | MemoryPolicyOp
+  | OpenUserNamespaceOp
+  | IdMapMountOp
+  | MoveNetDeviceOp;
 
 export type OpName = Op["op"];
 
@@ -585,6 +633,10 @@ export const opNames: readonly OpName[] = [
   "startGate",
   "sealFds",
   "execute",
+  "memoryPolicy",
+  "openUserNamespace",
+  "idMapMount",
+  "moveNetDevice",
 ];
 
 /** Code and fields of every operation, in wire order. */
@@ -642,6 +694,10 @@ export const planLayout: Readonly<Record<OpName, OpLayout>> = {
   startGate: { code: 51, fields: [["fd", "i32"]] },
   sealFds: { code: 52, fields: [["first", "u32"]] },
   execute: { code: 53, fields: [["args", "strs"], ["env", "strs"]] },
+  memoryPolicy: { code: 54, fields: [["mode", "u32"], ["nodes", "bytes"]] },
+  openUserNamespace: { code: 55, fields: [["slot", "u32"], ["uidMap", "str"], ["gidMap", "str"]] },
+  idMapMount: { code: 56, fields: [["slot", "u32"], ["namespaceSlot", "u32"], ["fd", "i32"], ["recursive", "u32"]] },
+  moveNetDevice: { code: 57, fields: [["fd", "i32"], ["name", "str"], ["newName", "str"]] },
 };
 
 export type FieldType = "u32" | "i32" | "u64" | "str" | "bytes" | "strs";

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #define TSR_PLAN_MAGIC 0x50525354u /* "TSRP" */
-#define TSR_PLAN_ABI 0xcfa2fc31u
-#define TSR_OP_COUNT 53
+#define TSR_PLAN_ABI 0x0e01317fu
+#define TSR_OP_COUNT 57
 
 /* Raw bytes inside the plan's blob; 8-aligned. */
 struct tsr_bytes {
@@ -96,6 +96,10 @@ enum tsr_op {
     TSR_OP_START_GATE = 51,
     TSR_OP_SEAL_FDS = 52,
     TSR_OP_EXECUTE = 53,
+    TSR_OP_MEMORY_POLICY = 54,
+    TSR_OP_OPEN_USER_NAMESPACE = 55,
+    TSR_OP_ID_MAP_MOUNT = 56,
+    TSR_OP_MOVE_NET_DEVICE = 57,
 };
 
 /* prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
@@ -521,6 +525,46 @@ struct tsr_args_execute {
     struct tsr_strs env;
 };
 
+/* set_mempolicy(2). */
+struct tsr_args_memory_policy {
+    /* MPOL_* with MPOL_F_* bits */
+    uint32_t mode;
+    /* node bit mask, whole 64-bit words */
+    struct tsr_bytes nodes;
+};
+
+/* Makes a user namespace with these mappings and no process in it, for idMapMount. */
+struct tsr_args_open_user_namespace {
+    /* where its fd is kept */
+    uint32_t slot;
+    /* lines for uid_map */
+    const char *uid_map;
+    /* lines for gid_map */
+    const char *gid_map;
+};
+
+/* mount_setattr(2) with MOUNT_ATTR_IDMAP on a tree that is not attached yet. */
+struct tsr_args_id_map_mount {
+    /* the tree */
+    uint32_t slot;
+    /* a user namespace from openUserNamespace, when fd is -1 */
+    uint32_t namespace_slot;
+    /* a user namespace that the caller opened, or -1 */
+    int32_t fd;
+    /* 1: with the mounts below */
+    uint32_t recursive;
+};
+
+/* Moves a network interface with its permanent global addresses into another namespace and brings it up there. */
+struct tsr_args_move_net_device {
+    /* network namespace to move to */
+    int32_t fd;
+    /* name here */
+    const char *name;
+    /* name there */
+    const char *new_name;
+};
+
 union tsr_args {
     struct tsr_args_set_dumpable set_dumpable;
     struct tsr_args_join_cgroup join_cgroup;
@@ -575,6 +619,10 @@ union tsr_args {
     struct tsr_args_start_gate start_gate;
     struct tsr_args_seal_fds seal_fds;
     struct tsr_args_execute execute;
+    struct tsr_args_memory_policy memory_policy;
+    struct tsr_args_open_user_namespace open_user_namespace;
+    struct tsr_args_id_map_mount id_map_mount;
+    struct tsr_args_move_net_device move_net_device;
 };
 
 static const struct tsr_field tsr_fields_set_dumpable[] = {
@@ -771,6 +819,26 @@ static const struct tsr_field tsr_fields_execute[] = {
     {TSR_STRS, (uint16_t)offsetof(struct tsr_args_execute, args)},
     {TSR_STRS, (uint16_t)offsetof(struct tsr_args_execute, env)},
 };
+static const struct tsr_field tsr_fields_memory_policy[] = {
+    {TSR_U32, (uint16_t)offsetof(struct tsr_args_memory_policy, mode)},
+    {TSR_BYTES, (uint16_t)offsetof(struct tsr_args_memory_policy, nodes)},
+};
+static const struct tsr_field tsr_fields_open_user_namespace[] = {
+    {TSR_U32, (uint16_t)offsetof(struct tsr_args_open_user_namespace, slot)},
+    {TSR_STR, (uint16_t)offsetof(struct tsr_args_open_user_namespace, uid_map)},
+    {TSR_STR, (uint16_t)offsetof(struct tsr_args_open_user_namespace, gid_map)},
+};
+static const struct tsr_field tsr_fields_id_map_mount[] = {
+    {TSR_U32, (uint16_t)offsetof(struct tsr_args_id_map_mount, slot)},
+    {TSR_U32, (uint16_t)offsetof(struct tsr_args_id_map_mount, namespace_slot)},
+    {TSR_I32, (uint16_t)offsetof(struct tsr_args_id_map_mount, fd)},
+    {TSR_U32, (uint16_t)offsetof(struct tsr_args_id_map_mount, recursive)},
+};
+static const struct tsr_field tsr_fields_move_net_device[] = {
+    {TSR_I32, (uint16_t)offsetof(struct tsr_args_move_net_device, fd)},
+    {TSR_STR, (uint16_t)offsetof(struct tsr_args_move_net_device, name)},
+    {TSR_STR, (uint16_t)offsetof(struct tsr_args_move_net_device, new_name)},
+};
 
 /* Ordered by code; entry i describes code i + 1. */
 static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
@@ -827,6 +895,10 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     {"startGate", 51u, 1u, tsr_fields_start_gate},
     {"sealFds", 52u, 1u, tsr_fields_seal_fds},
     {"execute", 53u, 2u, tsr_fields_execute},
+    {"memoryPolicy", 54u, 2u, tsr_fields_memory_policy},
+    {"openUserNamespace", 55u, 3u, tsr_fields_open_user_namespace},
+    {"idMapMount", 56u, 4u, tsr_fields_id_map_mount},
+    {"moveNetDevice", 57u, 3u, tsr_fields_move_net_device},
 };
 
 /* X(UPPER_NAME, lower_name) for every operation, ordered by code. */
@@ -883,6 +955,10 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     X(FIND_EXECUTABLE, find_executable) \
     X(START_GATE, start_gate) \
     X(SEAL_FDS, seal_fds) \
-    X(EXECUTE, execute)
+    X(EXECUTE, execute) \
+    X(MEMORY_POLICY, memory_policy) \
+    X(OPEN_USER_NAMESPACE, open_user_namespace) \
+    X(ID_MAP_MOUNT, id_map_mount) \
+    X(MOVE_NET_DEVICE, move_net_device)
 
 #endif
