@@ -124,7 +124,7 @@ test-root: ## conformance cases with tsrunc, then with runc
 	@if command -v runc >/dev/null; then $(MAKE) cases RUNTIME="$$(command -v runc)"; else echo "skipped: cases with runc (not installed)"; fi
 
 .PHONY: bench
-bench: build build/.compiled ## side by side with other runtimes; OUT=file.json
+bench: build build/.compiled build/bench-stopwatch ## side by side with other runtimes; OUT=file.json
 	node build/conformance/bench/main.js $(if $(OUT),--out "$(OUT)")
 
 .PHONY: demo

@@ -5,6 +5,7 @@
 #   dist/libexec/tsrunc/seccomp.node   addon/seccomp.cc, core/seccomp*.c, libseccomp (static)
 #   dist/libexec/tsrunc/init           init/*.c, static, musl
 #   build/conformance-probe            ../conformance/harness/probe/*.c, static, musl
+#   build/bench-stopwatch            ../conformance/bench/stopwatch.c, static, musl
 #   build/native/test/*_test           test/*_test.c, with ASan and UBSan
 
 # Objects sit in directories that mirror the sources': $$(@D) in a rule's order-only part.
@@ -80,6 +81,10 @@ $(LIBEXEC)/init: $(call objects,musl,$(INIT_C)) | $(LIBEXEC)/.
 	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
 
 build/conformance-probe: $(call objects,musl,$(PROBE_C)) | build/.
+	$(call say,LINK)
+	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
+
+build/bench-stopwatch: $(call objects,musl,conformance/bench/stopwatch.c) | build/.
 	$(call say,LINK)
 	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
 
