@@ -13,7 +13,7 @@ INSTALLED := node_modules/.installed-from
 TS_SOURCES := $(shell find runtime schemas shim conformance -name '*.ts' 2>/dev/null)
 # What goes into the executable: the product's sources, the dependencies and the commit.
 APP_SOURCES := package.json package-lock.json $(wildcard .git/logs/HEAD) \
-  $(filter-out conformance/% %.test.ts schemas/generate% ,$(TS_SOURCES))
+  $(filter-out conformance/% %.test.ts schemas/generate.ts schemas/generator/% ,$(TS_SOURCES))
 
 include native/native.mk
 

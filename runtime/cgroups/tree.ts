@@ -3,7 +3,7 @@
  * below.
  */
 import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
-import { errnoOf, wrap } from "../base/errors.ts";
+import { codeOfErrno, errnoOf, errnoText, fail, wrap } from "../base/errors.ts";
 import { readIfThere, readKernelFile, writeKernelFile } from "./kernel-files.ts";
 
 /**
@@ -95,9 +95,11 @@ export function removeCgroup(directory: string): boolean {
   if (first !== "EBUSY" && first !== "ENOTEMPTY") {
     // A read-only mount answers EROFS whether the directory exists or not; by now we know that it
     // does.
-    throw wrap(Object.assign(new Error(first), { code: first, syscall: "rmdir" }), {
+    throw fail(codeOfErrno(first), `remove cgroup ${directory}: ${errnoText(first)}`, {
       op: "remove cgroup",
       path: directory,
+      errno: first,
+      syscall: "rmdir",
     });
   }
   if (names.length === 0) return false;

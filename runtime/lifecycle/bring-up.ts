@@ -172,11 +172,12 @@ async function start(
     session = spawnInit(rt, {
       plan,
       stdio: spec.process?.terminal === true ? [-1, -1, -1] : [0, 1, 2],
-      fds: [...allFds(fds), ...fds.inherited.fds],
+      fds: [...planFds(fds), ...fds.inherited.fds],
       cgroupFd: fds.cgroupDir,
     });
   } finally {
-    for (const fd of allFds(fds)) closeSync(fd);
+    for (const fd of planFds(fds)) closeSync(fd);
+    if (fds.cgroupDir >= 0) closeSync(fds.cgroupDir);
   }
   rt.log.debug(
     `container init started with pid ${session.first.pid}, ${session.plan.ops.length} operations`,
@@ -226,10 +227,10 @@ function openGate(rt: Runtime, id: string): number {
   }
 }
 
-function allFds({ joins, cgroups, cgroupDir, gate }: PlanFds): number[] {
+/** What init gets; never the cgroup's directory, through which it could leave the container (CVE-2016-9962). */
+function planFds({ joins, cgroups, gate }: PlanFds): number[] {
   const fds = [...joins.map(({ fd }) => fd), ...cgroups.map(({ fd }) => fd)];
-  for (const fd of [cgroupDir, gate]) if (fd >= 0) fds.push(fd);
-  return fds;
+  return gate >= 0 ? [...fds, gate] : fds;
 }
 
 function planFor(draft: Draft, fds: PlanFds, seccomp: SeccompFilter | undefined): Plan {

@@ -23,7 +23,6 @@ export interface ProcessInput {
 }
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const CAP_SYS_ADMIN = 1n << 21n;
 
 /** Raises of hard limits, while the host's privilege is still there. */
 export function addEarlyLimits(builder: PlanBuilder, process: Process): void {
@@ -143,11 +142,6 @@ export function capabilitySets(capabilities: Capabilities | undefined): Capabili
     inheritable: mask(capabilities?.inheritable),
     ambient: mask(capabilities?.ambient),
   };
-}
-
-/** May the process administer its namespaces (decides whether a writable cgroup mount makes sense)? */
-export function isAdministrator(process: Process): boolean {
-  return (capabilitySets(process.capabilities).effective & CAP_SYS_ADMIN) !== 0n;
 }
 
 function pathOf(env: readonly string[]): string {
