@@ -181,12 +181,23 @@ describe("exec: what the process is given", () => {
     ),
   );
 
-  it("only descriptors 0, 1 and 2, and default signals", () => {
-    const c = sleeper().up();
-    const report = c.execReport([], "fds", "signals");
+  it("only descriptors 0, 1 and 2", () => {
+    const report = sleeper().up().execReport([], "fds");
     expect(report.fds.map(({ fd }) => fd)).to.deep.equal([0, 1, 2]);
-    expect(report.signals).to.deep.equal({ ignored: [], blocked: [] });
   });
+
+  it(
+    "default signals",
+    known(
+      "runc",
+      "passes on what its caller ignores, as make does with 32 and 33",
+      () => {
+        const report = sleeper().up().execReport([], "signals");
+        expect(report.signals).to.deep.equal({ ignored: [], blocked: [] });
+      },
+      "sometimes",
+    ),
+  );
 });
 
 describe("exec --process", () => {

@@ -112,9 +112,17 @@ describe("what the runtime must not leave in the process", () => {
     expect(runReport().fds.some(({ nonblock }) => nonblock)).to.equal(false);
   });
 
-  it("has default signal dispositions and an empty mask", () => {
-    expect(runReport().signals).to.deep.equal({ ignored: [], blocked: [] });
-  });
+  it(
+    "has default signal dispositions and an empty mask",
+    known(
+      "runc",
+      "passes on what its caller ignores, as make does with 32 and 33",
+      () => {
+        expect(runReport().signals).to.deep.equal({ ignored: [], blocked: [] });
+      },
+      "sometimes",
+    ),
+  );
 
   it(
     "keeps RLIMIT_NOFILE as the caller had it",
