@@ -93,8 +93,13 @@ function requireExecutable(container: Container, options: ExecOptions): void {
 
 /** The container's own process as frozen at create, changed by what the options say. */
 export function execProcess(spec: Spec, options: ExecOptions): Process {
-  if (options.processFile !== undefined) return loadProcess(options.processFile);
   const base = spec.process;
+  if (options.processFile !== undefined) {
+    // the container's affinity is for all that join it
+    const { execCPUAffinity } = base ?? {};
+    const process = loadProcess(options.processFile);
+    return execCPUAffinity === undefined ? process : { execCPUAffinity, ...process };
+  }
   if (base === undefined) throw fail("FailedPrecondition", "the container's config has no process");
   const { user, caps, tty, noNewPrivs } = options;
   return {
@@ -154,6 +159,7 @@ async function spawnExec(
     const inUserNamespace = (state.namespaces & namespaceFlag("user")) !== 0;
     const plan = buildExecPlan({
       process,
+      linux: spec.linux ?? {},
       containerId: state.id,
       initPidfd,
       namespaceFlags: namespacesToJoin(state.namespaces, state.pid),

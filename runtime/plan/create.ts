@@ -34,6 +34,12 @@ import {
   type ProcessInput,
   type SeccompFilter,
 } from "./process.ts";
+import {
+  addAffinityReset,
+  addContainerWide,
+  addEarlyPriorities,
+  addPriorities,
+} from "./scheduling.ts";
 
 /** Everything a create plan depends on; the caller has opened the fds. */
 export interface CreatePlanInput {
@@ -126,8 +132,11 @@ function newContext(input: CreatePlanInput): Context {
 function addStart({ builder, input, process, namespaces }: Context): void {
   builder.ops.push({ op: "setDumpable", value: 0 });
   for (const { fd, path } of input.cgroupFds) builder.ops.push({ op: "joinCgroup", fd, path });
+  addAffinityReset(builder);
   addOomScore(builder, process);
-  if (namespaces.has("user")) addEarlyLimits(builder, process);
+  if (!namespaces.has("user")) return;
+  addEarlyLimits(builder, process);
+  addEarlyPriorities(builder, process);
 }
 
 function openTrees({ builder, input, mounts, devices, rootSlot, openEarly }: Context): void {
@@ -217,7 +226,7 @@ function addPivot({ builder, input, process, linux, namespaces }: Context): void
   }
 }
 
-function addProcess({ builder, input, process }: Context): void {
+function addProcess({ builder, input, process, linux, namespaces }: Context): void {
   const processInput: ProcessInput = {
     process,
     seccomp: input.seccomp,
@@ -228,6 +237,8 @@ function addProcess({ builder, input, process }: Context): void {
   addKeyring(builder, processInput);
   addLabels(builder, process);
   addHome(builder, process);
+  addPriorities(builder, process, namespaces.has("user"));
+  addContainerWide(builder, linux);
   addCredentials(builder, processInput);
   addLookUp(builder, process);
   builder.ops.push({ op: "sync", point: syncPoint.ready });

@@ -1,5 +1,5 @@
 /** The ordered list of operations for one more process in a container. */
-import type { Process } from "../../schemas/generated/config.ts";
+import type { Linux, Process } from "../../schemas/generated/config.ts";
 import { newPlanBuilder, type Plan, syncPoint } from "./plan.ts";
 import {
   addCredentials,
@@ -13,9 +13,18 @@ import {
   type ProcessInput,
   type SeccompFilter,
 } from "./process.ts";
+import {
+  addAffinity,
+  addAffinityReset,
+  addContainerWide,
+  addEarlyPriorities,
+  addPriorities,
+} from "./scheduling.ts";
 
 export interface ExecPlanInput {
   readonly process: Process;
+  /** The container's own. */
+  readonly linux: Linux;
   readonly containerId: string;
   /** pidfd of the container's init. */
   readonly initPidfd: number;
@@ -45,9 +54,14 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
     keyring: input.joinKeyring ? { name: `_ses.${input.containerId}`, create: false } : undefined,
   };
   ops.push({ op: "setDumpable", value: 0 });
+  const { execCPUAffinity: affinity } = process;
+  addAffinity(builder, affinity?.initial);
   for (const { fd, path } of input.cgroupFds) ops.push({ op: "joinCgroup", fd, path });
+  if (affinity === undefined) addAffinityReset(builder);
+  addAffinity(builder, affinity?.final);
   addOomScore(builder, process);
   addEarlyLimits(builder, process);
+  if (input.inUserNamespace) addEarlyPriorities(builder, process);
   if (input.namespaceFlags !== 0) {
     ops.push({ op: "joinProcess", fd: input.initPidfd, flags: input.namespaceFlags });
   }
@@ -72,6 +86,8 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
   addKeyring(builder, processInput);
   addLabels(builder, process);
   addHome(builder, process);
+  addPriorities(builder, process, input.inUserNamespace);
+  addContainerWide(builder, input.linux);
   addCredentials(builder, processInput);
   addLookUp(builder, process);
   ops.push({ op: "sync", point: syncPoint.ready });

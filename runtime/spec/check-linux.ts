@@ -6,11 +6,15 @@ import type {
   MemoryPolicy,
 } from "../../schemas/generated/config.ts";
 import { maximumMajor, maximumMinor } from "./devices.ts";
+import { isNumberList } from "./number-list.ts";
 import { duplicate, quoted, type Rule, relativePath } from "./rule.ts";
 import { isMalformedSysctl, sysctlProblem } from "./sysctls.ts";
 
 /** IFNAMSIZ without its NUL. */
 const maximumInterfaceName = 15;
+
+/** No kernel can be built for more (CONFIG_NODES_SHIFT). */
+const maximumNodes = 1024;
 
 function hasMappings({ uidMappings = [], gidMappings = [] }: Linux): boolean {
   return uidMappings.length > 0 || gidMappings.length > 0;
@@ -53,7 +57,7 @@ function memoryPolicyProblem({ mode, nodes = "", flags = [] }: MemoryPolicy): st
   const takesNone = mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL";
   if (takesNone && nodes !== "") return `${mode} takes no nodes`;
   if (!takesNone && mode !== "MPOL_PREFERRED" && nodes === "") return `${mode} needs nodes`;
-  if (nodes !== "" && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(nodes))
+  if (nodes !== "" && !isNumberList(nodes, maximumNodes))
     return `"${nodes}" is not a list of nodes`;
   if (flags.includes("MPOL_F_STATIC_NODES") && flags.includes("MPOL_F_RELATIVE_NODES")) {
     return "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other";

@@ -1,5 +1,6 @@
 /** Rules about a process, the container's own or one for exec. */
 import type { Process } from "../../schemas/generated/config.ts";
+import { isNumberList } from "./number-list.ts";
 import { isRlimit } from "./rlimits.ts";
 import { duplicate, quoted, type Rule } from "./rule.ts";
 
@@ -14,6 +15,14 @@ function hasDeadline({ scheduler }: Process): boolean {
   return [scheduler?.runtime, scheduler?.deadline, scheduler?.period].some(
     (time) => Number(time ?? 0) > 0,
   );
+}
+
+/** No kernel can be built for more (CONFIG_NR_CPUS). */
+const maximumCpus = 8192;
+
+function badCpuList({ execCPUAffinity: { initial = "", final = "" } = {} }: Process) {
+  if (initial !== "" && !isNumberList(initial, maximumCpus)) return `initial: "${initial}"`;
+  return final !== "" && !isNumberList(final, maximumCpus) ? `final: "${final}"` : undefined;
 }
 
 export const processRules: readonly Rule<Process>[] = [
@@ -65,5 +74,9 @@ export const processRules: readonly Rule<Process>[] = [
   {
     when: (process) => process.scheduler?.policy !== "SCHED_DEADLINE" && hasDeadline(process),
     message: () => "process.scheduler: runtime, deadline and period are only for SCHED_DEADLINE",
+  },
+  {
+    when: badCpuList,
+    message: (what) => `process.execCPUAffinity.${what} is not a list of CPUs`,
   },
 ];
