@@ -18,12 +18,17 @@ describe("features", () => {
     expect(names).to.have.length(Math.min(lastCapability() + 1, 41));
   });
   it("does not claim what is not there yet", () => {
-    expect(document.linux?.namespaces).to.deep.equal([
-      ...["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
-    ]);
-    expect(document.mountOptions).to.not.include.members(["idmap", "ridmap"]);
-    expect(document.linux?.mountExtensions?.idmap?.enabled).to.equal(false);
     expect(document.linux?.cgroup?.systemd).to.equal(false);
+  });
+  it("has every namespace and the mount extensions", () => {
+    const { namespaces, mountExtensions, memoryPolicy } = document.linux ?? {};
+    expect(namespaces).to.deep.equal([
+      ...["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
+    ]);
+    expect(document.mountOptions).to.include.members(["idmap", "ridmap"]);
+    expect(mountExtensions?.idmap?.enabled).to.equal(true);
+    expect(memoryPolicy?.modes).to.include("MPOL_BIND").and.have.length(7);
+    expect(memoryPolicy?.flags).to.have.length(3);
   });
   it("lists mount options once, in order", () => {
     const options = document.mountOptions ?? [];

@@ -3,15 +3,12 @@ import type { Features, LinuxFeatures } from "../../schemas/generated/features.t
 import { writeOut } from "../base/stdio.ts";
 import { specVersion, version } from "../base/version.ts";
 import { lastCapability } from "../host/kernel.ts";
+import { memoryFlags, memoryModes } from "../plan/scheduling.ts";
 import { seccompFeatures, seccompLibraryVersion } from "../seccomp/features.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
 import { knownMountOptions } from "../spec/mount-options.ts";
 import { namespaceTypes } from "../spec/namespaces.ts";
 import { defineCommand } from "./command.ts";
-
-/** Understood in config.json, not carried out yet: a caller must not rely on them. */
-const laterNamespaces: readonly string[] = ["time"];
-const laterMountOptions: readonly string[] = ["idmap", "ridmap"];
 
 /** Hooks in the order in which they run. */
 const hooks: readonly string[] = [
@@ -25,15 +22,18 @@ const hooks: readonly string[] = [
 
 function linuxFeatures(): LinuxFeatures {
   return {
-    namespaces: namespaceTypes().filter((type) => !laterNamespaces.includes(type)),
+    namespaces: namespaceTypes(),
     capabilities: capabilityNames().slice(0, lastCapability() + 1),
     cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
     seccomp: seccompFeatures() as LinuxFeatures["seccomp"] & object,
     apparmor: { enabled: true },
     selinux: { enabled: true },
     intelRdt: { enabled: false, schemata: false, monitoring: false },
-    memoryPolicy: { modes: [], flags: [] },
-    mountExtensions: { idmap: { enabled: false } },
+    memoryPolicy: {
+      modes: Object.keys(memoryModes) as (keyof typeof memoryModes)[],
+      flags: Object.keys(memoryFlags) as (keyof typeof memoryFlags)[],
+    },
+    mountExtensions: { idmap: { enabled: true } },
     netDevices: { enabled: false },
   };
 }
@@ -45,7 +45,7 @@ export function features(): Features {
     ociVersionMin: "1.0.0",
     ociVersionMax: specVersion,
     hooks,
-    mountOptions: knownMountOptions().filter((name) => !laterMountOptions.includes(name)),
+    mountOptions: knownMountOptions(),
     linux: linuxFeatures(),
     annotations: {
       ...(libseccomp === undefined ? {} : { "io.github.seccomp.libseccomp.version": libseccomp }),

@@ -62,6 +62,12 @@ function hintFor(op: Op | undefined, errno: string): string | undefined {
   if (op?.op === "attach" && (errno === "ELOOP" || errno === "ENOTDIR")) {
     return "the mount's target is a symbolic link or not a directory in the root file system";
   }
+  if (op?.op === "idMapMount" && errno === "EINVAL") {
+    return "the source's file system does not support id-mapped mounts, or the mapping is empty";
+  }
+  if (op?.op === "idMapMount" && errno === "EPERM") {
+    return "id-mapped mounts need root on the host, and a source that is not id-mapped yet";
+  }
   if (op?.op === "writeProc" && errno === "ENOENT" && op.path.startsWith("sys/")) {
     return "this kernel has no such sysctl";
   }

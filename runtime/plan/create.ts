@@ -12,6 +12,7 @@ import {
   prepareDevices,
 } from "./devices.ts";
 import { addHooks } from "./hooks.ts";
+import { type ContainerMapping, containerMapping } from "./id-mapped-mounts.ts";
 import { addPropagation } from "./mount-attributes.ts";
 import { addMounts, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
 import {
@@ -76,6 +77,7 @@ interface Context {
   readonly namespaces: NamespacePlan;
   readonly mounts: readonly PreparedMount[];
   readonly devices: readonly PreparedDevice[];
+  readonly mapping: ContainerMapping;
   readonly rootSlot: number;
   /** Trees have to be opened before the fork into a user namespace. */
   readonly openEarly: boolean;
@@ -124,6 +126,7 @@ function newContext(input: CreatePlanInput): Context {
     rootSlot: takeSlot(builder, `mount root file system ${input.rootfs}`),
     mounts: prepareMounts(builder, { mounts, bundle: input.bundle, cgroups: input.cgroupMounts }),
     devices: bindsDev(input.spec) ? [] : prepareDevices(builder, linux.devices ?? [], inUser),
+    mapping: containerMapping(linux, input.joins.find(({ type }) => type === "user")?.fd ?? -1),
     openEarly: inUser,
   };
 }
@@ -139,20 +142,22 @@ function addStart({ builder, input, process, namespaces }: Context): void {
   addEarlyPriorities(builder, process);
 }
 
-function openTrees({ builder, input, mounts, devices, rootSlot, openEarly }: Context): void {
+function openTrees(context: Context): void {
+  const { builder, input, mounts, devices, mapping, rootSlot, openEarly } = context;
   builder.ops.push({ op: "openTree", slot: rootSlot, path: input.rootfs, recursive: 1 });
   // never a peer of the host's mount: what is mounted below would show up there
   addPropagation(builder, rootSlot, MS.SLAVE | MS.REC);
-  openSources(builder, mounts, input.bundle, openEarly);
+  openSources(builder, mounts, input.bundle, mapping, openEarly);
   openDevices(builder, devices);
 }
 
 /** The root as a mount of its own in a mount namespace that sends nothing back, unless the config wants that. */
 function addRoot(context: Context): void {
-  const { builder, input, linux, namespaces, mounts, devices, rootSlot, openEarly } = context;
+  const { builder, input, linux, namespaces, mounts, devices, mapping } = context;
+  const { rootSlot, openEarly } = context;
   if (!namespaces.has("mount")) {
     builder.ops.push({ op: "openRoot", path: input.rootfs });
-    openSources(builder, mounts, input.bundle, false);
+    openSources(builder, mounts, input.bundle, mapping, false);
     openDevices(builder, devices);
     return;
   }
@@ -168,7 +173,7 @@ function addRoot(context: Context): void {
   }
   builder.ops.push({ op: "attachRoot", slot: rootSlot, path: input.rootfs });
   if (openEarly) return;
-  openSources(builder, mounts, input.bundle, false);
+  openSources(builder, mounts, input.bundle, mapping, false);
   openDevices(builder, devices);
 }
 

@@ -4,6 +4,7 @@ import { fail } from "../base/errors.ts";
 import { MOUNT_ATTR, MS } from "../spec/mount-flags.ts";
 import { type MountOptions, parseMountOptions } from "../spec/mount-options.ts";
 import { addCgroupMount, type CgroupMountFacts } from "./cgroup-mounts.ts";
+import { type ContainerMapping, newIdMapper } from "./id-mapped-mounts.ts";
 import { addAttribute, addPropagation } from "./mount-attributes.ts";
 import { type PlanBuilder, takeSlot } from "./plan.ts";
 
@@ -59,8 +60,10 @@ export function openSources(
   builder: PlanBuilder,
   mounts: readonly PreparedMount[],
   bundle: string,
+  mapping: ContainerMapping,
   detach: boolean,
 ): void {
+  const mapper = newIdMapper(builder, mapping);
   for (const { mount, options, slot } of mounts) {
     if (!options.bind || slot < 0) continue;
     const source = mount.source ?? "";
@@ -68,6 +71,7 @@ export function openSources(
     builder.ops.push({ op: "openTree", slot, path, recursive: options.recursive ? 1 : 0 });
     if (detach) addPropagation(builder, slot, MS.SLAVE | MS.REC);
     addAttributes(builder, slot, options);
+    mapper.map(mount, options, slot);
   }
 }
 
