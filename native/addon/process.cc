@@ -154,6 +154,18 @@ Napi::Value OpenPidfd(const Napi::CallbackInfo &info)
     return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
 }
 
+Napi::Value GetFd(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto pidfd = ReadInt(env, info[0], "pidfd");
+    const auto fd = ReadInt(env, info[1], "fd");
+    if (!pidfd || !fd)
+        return env.Undefined();
+    tsr_error error;
+    const int copy = tsr_pidfd_get_fd(*pidfd, *fd, &error);
+    return copy < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, copy);
+}
+
 Napi::Value SignalPidfd(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
@@ -217,6 +229,7 @@ void ExportProcess(Napi::Env env, Napi::Object exports)
 {
     exports.Set("spawn", Napi::Function::New<Spawn>(env, "spawn"));
     exports.Set("openPidfd", Napi::Function::New<OpenPidfd>(env, "openPidfd"));
+    exports.Set("getFd", Napi::Function::New<GetFd>(env, "getFd"));
     exports.Set("signalPidfd", Napi::Function::New<SignalPidfd>(env, "signalPidfd"));
     exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
     exports.Set("waitPid", Napi::Function::New<WaitPid>(env, "waitPid"));

@@ -13,6 +13,12 @@ int tsr_pidfd_open(pid_t pid, struct tsr_error *error)
     return fd < 0 ? tsr_fail(error, "pidfd_open") : (int)fd;
 }
 
+int tsr_pidfd_get_fd(int pidfd, int fd, struct tsr_error *error)
+{
+    long copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    return copy < 0 ? tsr_fail(error, "pidfd_getfd") : (int)copy;
+}
+
 int tsr_pidfd_signal(int pidfd, int signal, struct tsr_error *error)
 {
     if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) != 0)

@@ -10,6 +10,9 @@
 /* A pidfd, close-on-exec; the caller closes it. */
 int tsr_pidfd_open(pid_t pid, struct tsr_error *error);
 
+/* A copy of the process's fd, close-on-exec (pidfd_getfd(2)); needs the right to trace the process. */
+int tsr_pidfd_get_fd(int pidfd, int fd, struct tsr_error *error);
+
 int tsr_pidfd_signal(int pidfd, int signal, struct tsr_error *error);
 
 /*

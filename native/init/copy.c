@@ -13,7 +13,7 @@
 static int copy_directory(struct init *c, int from, int to, int depth);
 
 static int copy_file(struct init *c, int from, int to, const char *name, const struct stat *st) {
-    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (in < 0)
         return failed(c, "open");
     int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -95,7 +95,13 @@ static int copy_directory(struct init *c, int from, int to, int depth) {
     }
     int result = 0;
     struct dirent *entry;
-    while (result == 0 && (entry = readdir(dir)) != NULL) {
+    while (result == 0) {
+        errno = 0;
+        entry = readdir(dir);
+        if (entry == NULL) {
+            result = errno == 0 ? 0 : failed(c, "readdir");
+            break;
+        }
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             result = copy_entry(c, from, to, entry->d_name, depth);
     }

@@ -19,6 +19,7 @@ struct init {
     int empty_fd;              /* an attached empty read-only directory, -1 until the first mask */
     int state_fd;              /* memfd with the hook state of the last sync, -1 for none */
     int slots[INIT_SLOTS];     /* mount trees by slot number, -1 when free */
+    unsigned umask;            /* what hooks get: the caller's, then the container's; ours is 0 */
     bool is_inside_cwd;        /* changeDirectory has succeeded */
     const char *step;          /* the syscall that failed */
     char detail[512];          /* more words on the failure */
@@ -32,9 +33,10 @@ enum message_type {
     MESSAGE_FORKED = 2,  /* value: pid in the parent's pid namespace */
     MESSAGE_ERROR = 3,   /* error, text: step, NUL, detail; the process ends */
     MESSAGE_CONSOLE = 4, /* one fd: the terminal's master; text: name of the other side */
-    MESSAGE_NOTIFY = 5,  /* one fd: the seccomp listener */
+    MESSAGE_NOTIFY = 5,  /* value: number of the seccomp listener's fd, for pidfd_getfd(2); an answer is awaited */
     MESSAGE_WARNING = 6, /* text */
     MESSAGE_EXEC = 7,    /* execve comes next: a closed socket from here on is success */
+    MESSAGE_STARTED = 8, /* the gate is passed: this connection is the one that started us */
 };
 
 struct message {
@@ -50,6 +52,12 @@ bool send_message(const struct init *c, enum message_type type, int error, uint3
 
 /* Waits for the peer's answer and keeps the state fd that comes with it. False when the peer is gone. */
 bool receive_answer(struct init *c);
+
+/* Hides the process from ptrace and /proc readers (CVE-2016-9962); where ids change, the kernel may undo it. */
+void hide(void);
+
+/* Home directory for `uid` in an open passwd(5) file; leaves `home` alone when there is none. */
+void read_home(int fd, uint32_t uid, char *home, size_t size);
 
 /* Reports a failure to whoever waits and ends the process. */
 _Noreturn void report_and_exit(struct init *c, int error);
@@ -73,6 +81,12 @@ int open_in_root(struct init *c, const char *path, uint64_t flags, bool no_links
 int make_directories(struct init *c, const char *path, unsigned mode, bool no_links);
 int open_parent(struct init *c, const char *path, unsigned mode, const char **name);
 int make_file(struct init *c, const char *path);
+
+/*
+ * Opens what an fd (O_PATH) stands for once more, with these flags. The way to open a file of an image:
+ * look it up with O_PATH, see what it is, then open it, because opening a device or a fifo is an action.
+ */
+int open_again(struct init *c, int fd, int flags);
 
 /* Slots (op_mount.c): puts an fd into a free one, which owns it then; the fd in one, or -EBADF. */
 int keep_slot(struct init *c, uint32_t slot, int fd);

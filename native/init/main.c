@@ -1,6 +1,6 @@
 /* Reads the plan and performs it in order; the process becomes the container's by its last op. */
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -63,10 +63,13 @@ int main(int argc, char **argv) {
         return 125;
     c->root_fd = c->null_fd = c->empty_fd = c->state_fd = -1;
     memset(c->slots, -1, sizeof c->slots);
-    /* Whatever was handed over is for us alone; the container's own fds are opened again by sealFds. */
+    hide();
+    /* A `start` that is killed must not take us with it; hooks and the program get the default back. */
+    signal(SIGPIPE, SIG_IGN);
+    /* Whatever was handed over is for us alone; sealFds lets the container's own pass again. */
     sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     prctl(PR_SET_NAME, "tsrunc:init");
-    umask(0); /* modes in the plan are exact; the container's own comes with the umask op */
+    c->umask = umask(0); /* modes in the plan are exact */
     open_plan(c, plan_fd);
     open_proc(c);
 

@@ -18,15 +18,19 @@
 static int open_master(struct init *c) {
     struct statfs fs;
     struct stat st;
-    int fd = open_in_root(c, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, true);
+    int fd = open_in_root(c, "/dev/pts/ptmx", O_PATH, true);
     if (fd < 0)
         return fd;
+    int master;
     if (fstatfs(fd, &fs) == 0 && fs.f_type == TSR_DEVPTS_MAGIC && fstat(fd, &st) == 0 &&
-        st.st_ino == 2 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2))
-        return fd;
+        st.st_ino == 2 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2)) {
+        master = open_again(c, fd, O_RDWR);
+    } else {
+        set_detail(c, "/dev/pts/ptmx is not a terminal multiplexer", NULL);
+        master = refused(c, "open terminal", EXDEV);
+    }
     close(fd);
-    set_detail(c, "/dev/pts/ptmx is not a terminal multiplexer", NULL);
-    return refused(c, "open terminal", EXDEV);
+    return master;
 }
 
 static int open_peer(struct init *c, int master, const struct tsr_args_console *a) {

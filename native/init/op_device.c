@@ -79,9 +79,12 @@ int op_make_device(struct init *c, const struct tsr_args_make_device *a) {
         result = failed(c, "mknodat");
     if (result == 0) {
         int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        result = fd < 0 ? failed(c, "open") : made ? 0 : check_node(c, fd, a);
-        /* a node of our own has its mode already (umask 0) and is root's */
-        if (result == 0 && (!made || a->uid != 0 || a->gid != 0))
+        result = fd < 0 ? failed(c, "open") : 0;
+        /* a node of our own has its mode already (umask 0) and is root's; what is dressed is looked at first */
+        bool dress = !made || a->uid != 0 || a->gid != 0;
+        if (result == 0 && dress)
+            result = check_node(c, fd, a);
+        if (result == 0 && dress)
             result = dress_node(c, fd, a);
         if (fd >= 0)
             close(fd);

@@ -20,12 +20,12 @@ static int check_executable(const char *path) {
 }
 
 int op_find_executable(struct init *c, const struct tsr_args_find_executable *a) {
-    int result = -ENOENT;
     if (strchr(a->name, '/') != NULL) {
-        if (strlen(a->name) >= sizeof c->executable)
+        size_t length = strlen(a->name);
+        if (length >= sizeof c->executable)
             return refused(c, "stat", ENAMETOOLONG);
-        strcpy(c->executable, a->name);
-        result = check_executable(a->name);
+        memcpy(c->executable, a->name, length + 1);
+        int result = check_executable(a->name);
         return result == 0 ? 0 : refused(c, "stat", -result);
     }
     const char *dir = a->search_path;
@@ -40,7 +40,7 @@ int op_find_executable(struct init *c, const struct tsr_args_find_executable *a)
             break;
         dir += length + 1;
     }
-    return refused(c, "look up", -result);
+    return refused(c, "look up", ENOENT);
 }
 
 /* Waits until somebody connects and says go; a caller that vanishes before that changes nothing. */
@@ -57,14 +57,42 @@ int op_start_gate(struct init *c, const struct tsr_args_start_gate *a) {
             break;
         close(c->sync_fd);
     }
+    /* of several callers at once only one gets this; the others' connections end with the listener */
+    send_message(c, MESSAGE_STARTED, 0, 0, NULL, 0, -1);
     close(a->fd);
     return 0;
 }
 
+/* The smallest of the fds that is not below `from`, ~0U for none. */
+static unsigned next_of(const int fds[3], unsigned from) {
+    unsigned next = ~0U;
+    for (int i = 0; i < 3; i++) {
+        if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < next)
+            next = (unsigned)fds[i];
+    }
+    return next;
+}
+
+/*
+ * Close-on-exec is not enough: what is open while the image's program is looked up and executed can be part of
+ * its path, /proc/self/fd/N/1/root/bin/sh by our handle of the host's procfs (CVE-2024-21626).
+ */
 int op_seal_fds(struct init *c, const struct tsr_args_seal_fds *a) {
-    for (unsigned fd = 3; fd < a->first; fd++)
-        fcntl((int)fd, F_SETFD, 0);
-    return sys_close_range(a->first, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ? 0 : failed(c, "close_range");
+    const int kept[3] = {c->sync_fd, c->state_fd, a->keep};
+    if (a->first < 3 || next_of(kept, 0) < a->first)
+        return refused(c, "seal", EBADF);
+    for (unsigned fd = 3; fd < a->first; fd++) {
+        if (fcntl((int)fd, F_SETFD, 0) != 0)
+            return failed(c, "fcntl");
+    }
+    for (unsigned from = a->first, next; from != 0; from = next + 1) {
+        next = next_of(kept, from);
+        if (next > from && sys_close_range(from, next == ~0U ? next : next - 1, 0) != 0)
+            return failed(c, "close_range");
+    }
+    c->proc_fd = c->root_fd = c->null_fd = c->empty_fd = -1;
+    memset(c->slots, -1, sizeof c->slots);
+    return 0;
 }
 
 int op_execute(struct init *c, const struct tsr_args_execute *a) {
@@ -79,6 +107,7 @@ int op_execute(struct init *c, const struct tsr_args_execute *a) {
     if (c->home[0] != 0)
         env[a->env.count] = c->home;
     send_message(c, MESSAGE_EXEC, 0, 0, NULL, 0, -1);
+    signal(SIGPIPE, SIG_DFL);
     execve(c->executable, args, env);
     int result = failed(c, "execve");
     set_detail(c, c->executable, NULL);

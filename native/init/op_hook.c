@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -11,6 +12,7 @@
 #include "sys.h"
 
 #define OUTPUT_LIMIT 400
+#define STEP_MS 50
 
 static char **string_array(struct init *c, struct tsr_strs list) {
     char **array = calloc((size_t)list.count + 1, sizeof *array);
@@ -21,73 +23,105 @@ static char **string_array(struct init *c, struct tsr_strs list) {
 
 _Noreturn static void run_hook(struct init *c, const struct tsr_args_hook *a, int output) {
     char **args = string_array(c, a->args), **env = string_array(c, a->env);
-    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (args == NULL || env == NULL)
         _exit(126);
-    int input = c->state_fd >= 0 ? c->state_fd : null_fd;
-    if (c->state_fd >= 0)
-        lseek(c->state_fd, 0, SEEK_SET); /* one state for all hooks of the list */
-    dup2(input, 0);
+    int input = c->state_fd;
+    if (input < 0)
+        input = open("/dev/null", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    else
+        lseek(input, 0, SEEK_SET); /* one state for all hooks of the list */
+    if (input < 0)
+        close(0);
+    else
+        dup2(input, 0);
     dup2(output, 1);
     dup2(output, 2);
+    sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* the program's preserved fds are not the hook's */
+    umask((mode_t)c->umask);
+    signal(SIGPIPE, SIG_DFL);
     execve(a->path, args, env);
     dprintf(2, "%s", strerror(errno));
     _exit(126);
 }
 
-static long now_ms(void) {
+static int64_t now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Collects the hook's words until it ends or its time is over. False when it had to be killed. */
-static bool watch_hook(pid_t pid, int output, uint32_t timeout_ms, char *text, size_t size,
-                       int *status) {
-    long end = now_ms() + (long)timeout_ms;
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+/* How long to sleep: to the end, in steps where the end of the process makes no fd readable. 0: time is over. */
+static int time_left(int64_t end, bool step) {
+    int64_t left = end == 0 ? INT_MAX : end - now_ms();
+    if (left > STEP_MS && step)
+        left = STEP_MS;
+    return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Takes what the hook says, as much as fits. False at the end of its output. */
+static bool take_output(int output, char *text, size_t *used) {
+    char chunk[512];
+    ssize_t got = read(output, chunk, sizeof chunk);
+    if (got <= 0)
+        return false;
+    size_t space = OUTPUT_LIMIT - *used;
+    size_t fits = (size_t)got < space ? (size_t)got : space;
+    memcpy(text + *used, chunk, fits);
+    *used += fits;
+    return true;
+}
+
+/*
+ * Collects the hook's words until it ends or its time is over. False when it had to be killed. A child that it
+ * leaves behind may hold the pipe for ever, so the end of the output is not waited for.
+ */
+static bool watch_hook(pid_t pid, int output, uint32_t timeout_ms, char *text, int *status) {
+    int64_t end = timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* -1: a profile may not know the call */
     size_t used = 0;
     bool in_time = true;
+    pid_t reaped = 0;
     struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = output, .events = POLLIN}};
-    while (in_time) {
-        long left = timeout_ms == 0 ? -1 : end - now_ms();
-        if (timeout_ms != 0 && left <= 0)
-            in_time = false;
-        else if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
+    while (reaped == 0) {
+        int left = time_left(end, pidfd < 0);
+        in_time = left > 0;
+        if (!in_time)
             break;
-        if (fds[1].revents != 0) {
-            char chunk[512];
-            ssize_t got = read(output, chunk, sizeof chunk);
-            size_t fits = got <= 0 ? 0 : (size_t)got < size - used ? (size_t)got : size - used;
-            memcpy(text + used, chunk, fits);
-            used += fits;
-            if (got <= 0)
-                fds[1].fd = -1;
-        } else if (fds[0].revents != 0) {
-            break;
-        }
+        fds[0].revents = fds[1].revents = 0;
+        poll(fds, 2, left);
+        if (fds[1].revents != 0 && !take_output(output, text, &used))
+            fds[1].fd = -1;
+        if (fds[0].revents != 0 || pidfd < 0)
+            reaped = waitpid(pid, status, WNOHANG);
     }
+    while (used < OUTPUT_LIMIT && poll(&fds[1], 1, 0) > 0 && take_output(output, text, &used))
+        ;
     text[used] = 0;
     if (!in_time)
         kill(pid, SIGKILL);
-    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+    while (reaped == 0 && waitpid(pid, status, 0) < 0 && errno == EINTR)
         ;
-    close(pidfd);
+    if (pidfd >= 0)
+        close(pidfd);
     return in_time;
 }
 
 int op_hook(struct init *c, const struct tsr_args_hook *a) {
-    int output[2], status = 0;
+    int output[2], status = 126 << 8; /* a failure, should it not come to be known */
     char text[OUTPUT_LIMIT + 1];
     if (pipe2(output, O_CLOEXEC) != 0)
         return failed(c, "pipe2");
     pid_t pid = fork();
-    if (pid < 0)
-        return failed(c, "fork");
+    if (pid < 0) {
+        int result = failed(c, "fork");
+        close(output[0]);
+        close(output[1]);
+        return result;
+    }
     if (pid == 0)
         run_hook(c, a, output[1]);
     close(output[1]);
-    bool in_time = watch_hook(pid, output[0], a->timeout_ms, text, OUTPUT_LIMIT, &status);
+    bool in_time = watch_hook(pid, output[0], a->timeout_ms, text, &status);
     close(output[0]);
     if (in_time && status == 0)
         return 0;

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "init.h"
 #include "sys.h"
@@ -125,6 +127,22 @@ static int copy_up(struct init *c, int tree, int target) {
     return result;
 }
 
+/*
+ * A link in the image must not lead a mount over files of a procfs that programs and LSM tools trust
+ * (CVE-2019-16884, CVE-2023-27561); the plan allows targets in /proc by their names only.
+ */
+static int check_procfs(struct init *c, int target, const char *path) {
+    struct statfs fs;
+    if (fstatfs(target, &fs) != 0)
+        return failed(c, "fstatfs");
+    if (fs.f_type != TSR_PROC_MAGIC)
+        return 0;
+    int same = open_in_root(c, path, O_PATH, true);
+    if (same >= 0)
+        close(same);
+    return same < 0 ? same : 0;
+}
+
 int op_attach(struct init *c, const struct tsr_args_attach *a) {
     struct stat st;
     int tree = slot_fd(c, a->slot);
@@ -136,8 +154,8 @@ int op_attach(struct init *c, const struct tsr_args_attach *a) {
                                      : make_file(c, a->target);
     if (target < 0)
         return target;
-    int result = 0;
-    if (a->covered_mode)
+    int result = check_procfs(c, target, a->target);
+    if (result == 0 && a->covered_mode)
         result = take_over_mode(c, tree, target);
     if (result == 0 && a->copy_up)
         result = copy_up(c, tree, target);
@@ -155,7 +173,7 @@ static int null_device(struct init *c) {
     int fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return failed(c, "open /dev/null");
-    if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || st.st_rdev != 0x103) {
+    if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) {
         close(fd);
         return refused(c, "/dev/null is not the null device", EXDEV);
     }
@@ -168,8 +186,7 @@ static int empty_directory(struct init *c) {
         int fd = sys_open_tree(c->empty_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
         return fd < 0 ? failed(c, "open_tree") : fd;
     }
-    static const struct tsr_args_open_detached empty = {.fstype = "tmpfs", .source = "tmpfs"};
-    int context = (int)syscall(SYS_fsopen, empty.fstype, FSOPEN_CLOEXEC);
+    int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
     if (context < 0)
         return failed(c, "fsopen");
     int fd = configure(c, context, FSCONFIG_SET_STRING, "nr_blocks", "1");

@@ -67,8 +67,7 @@ int op_fork(struct init *c, const struct tsr_args_fork *a) {
         send_message(c, MESSAGE_FORKED, 0, (uint32_t)pid, NULL, 0, -1);
         _exit(0);
     }
-    /* not inherited in every case; the child is as private as its parent was */
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    hide(); /* as private as its parent was */
     return 0;
 }
 

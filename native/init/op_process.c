@@ -11,6 +11,9 @@
 #include "init.h"
 #include "sys.h"
 
+#define MAX_KEY_NAME 4096
+#define MAX_PASSWD (16L << 20)
+
 int op_fix_stdio(struct init *c, const struct tsr_args_fix_stdio *a) {
     struct stat st;
     for (int fd = 0; fd < 3; fd++) {
@@ -36,11 +39,9 @@ int op_join_keyring(struct init *c, const struct tsr_args_join_keyring *a) {
         return errno == ENOSYS ? 0 : failed(c, "keyctl");
     if (!a->create)
         return 0;
-    char text[512];
-    long length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, text, sizeof text - 1);
-    if (length < 0)
+    char text[MAX_KEY_NAME + 64] = {0}; /* too small a buffer would be left as it is */
+    if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, text, sizeof text - 1) < 0)
         return failed(c, "keyctl");
-    text[length < (long)sizeof text ? length : (long)sizeof text - 1] = 0;
     unsigned permissions = 0;
     /* type;uid;gid;perm;name: others of the same uid get search, so that exec can join */
     if (sscanf(text, "%*[^;];%*d;%*d;%x;", &permissions) != 1)
@@ -55,6 +56,11 @@ int op_personality(struct init *c, const struct tsr_args_personality *a) {
 }
 
 int op_scheduler(struct init *c, const struct tsr_args_scheduler *a) {
+    uint32_t size = 0; /* the kernel believes the structure's own first word */
+    if (a->attributes.len >= sizeof size)
+        memcpy(&size, a->attributes.data, sizeof size);
+    if (size < sizeof size || size > a->attributes.len)
+        return refused(c, "sched_setattr", EINVAL);
     return syscall(SYS_sched_setattr, 0, a->attributes.data, 0) == 0
                ? 0
                : failed(c, "sched_setattr");
@@ -73,8 +79,8 @@ int op_affinity(struct init *c, const struct tsr_args_affinity *a) {
 }
 
 int op_umask(struct init *c, const struct tsr_args_umask *a) {
-    (void)c;
     umask((mode_t)a->mask);
+    c->umask = a->mask;
     return 0;
 }
 
@@ -91,8 +97,10 @@ static bool home_in_line(const char *line, uint32_t uid, char *home, size_t size
             field++;
     }
     char *end;
+    if (fields[2][0] < '0' || fields[2][0] > '9') /* strtoul takes spaces and signs */
+        return false;
     unsigned long number = strtoul(fields[2], &end, 10);
-    if (end == fields[2] || *end != ':' || number != uid)
+    if (*end != ':' || number != uid)
         return false;
     size_t length = strcspn(fields[5], ":\n");
     if (length == 0 || length >= size)
@@ -102,23 +110,34 @@ static bool home_in_line(const char *line, uint32_t uid, char *home, size_t size
     return true;
 }
 
-int op_find_home(struct init *c, const struct tsr_args_find_home *a) {
+void read_home(int fd, uint32_t uid, char *home, size_t size) {
     char line[4096];
-    char *home = c->home + 5;
-    memcpy(c->home, "HOME=/", 7);
-    int fd = open_in_root(c, "/etc/passwd", O_RDONLY | O_NONBLOCK, false);
-    if (fd < 0)
-        return 0;
     FILE *file = fdopen(fd, "re");
     if (file == NULL) {
         close(fd);
-        return 0;
+        return;
     }
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (home_in_line(line, a->uid, home, sizeof c->home - 5))
+    for (long budget = MAX_PASSWD; budget > 0 && fgets(line, sizeof line, file) != NULL;) {
+        if (home_in_line(line, uid, home, size))
             break;
+        budget -= (long)strlen(line) + 1; /* lines of NULs count too */
     }
     fclose(file);
+}
+
+/* The image decides what /etc/passwd is: a fifo, a device or a link to one of them is no passwd file. */
+int op_find_home(struct init *c, const struct tsr_args_find_home *a) {
+    struct stat st;
+    memcpy(c->home, "HOME=/", 7);
+    int found = open_in_root(c, "/etc/passwd", O_PATH, false);
+    if (found < 0)
+        return 0;
+    if (fstat(found, &st) == 0 && S_ISREG(st.st_mode)) {
+        int fd = open_again(c, found, O_RDONLY | O_NONBLOCK); /* some regular files of procfs block */
+        if (fd >= 0)
+            read_home(fd, a->uid, c->home + 5, sizeof c->home - 5);
+    }
+    close(found);
     return 0;
 }
 

@@ -9,6 +9,10 @@
 #include "init.h"
 #include "sys.h"
 
+void hide(void) {
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 int op_set_ids(struct init *c, const struct tsr_args_set_ids *a) {
     if (a->groups.len % 4 != 0)
         return refused(c, "setgroups", EINVAL);
@@ -20,6 +24,7 @@ int op_set_ids(struct init *c, const struct tsr_args_set_ids *a) {
         return failed(c, "setresgid");
     if (syscall(SYS_setresuid, a->uid, a->uid, a->uid) != 0)
         return failed(c, "setresuid");
+    hide(); /* a change of ids makes us what fs.suid_dumpable says */
     return 0;
 }
 
@@ -50,6 +55,7 @@ int op_set_capabilities(struct init *c, const struct tsr_args_set_capabilities *
     }
     if (syscall(SYS_capset, &header, data) != 0)
         return failed(c, "capset");
+    hide();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     for (unsigned long cap = 0; cap < 64; cap++) {
         if (!(a->ambient >> cap & 1))
@@ -76,14 +82,19 @@ int op_seccomp(struct init *c, const struct tsr_args_seccomp *a) {
     };
     if (a->filter.len % sizeof(struct sock_filter) != 0 ||
         a->filter.len / sizeof(struct sock_filter) > 0xffff)
-        return refused(c, "seccomp", E2BIG);
+        return refused(c, "seccomp", EINVAL);
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned long)a->flags, &program);
     if (fd < 0)
         return failed(c, "seccomp");
     if (a->notify) {
-        bool sent = send_message(c, MESSAGE_NOTIFY, 0, 0, NULL, 0, (int)fd);
+        /*
+         * The parent takes the listener out of our table: sendmsg may be among the calls that wait for whoever
+         * holds it. write is not, profiles that notify it are refused.
+         */
+        bool taken = send_message(c, MESSAGE_NOTIFY, 0, (uint32_t)fd, NULL, 0, -1) &&
+                     receive_answer(c);
         close((int)fd);
-        if (!sent || !receive_answer(c))
+        if (!taken)
             return refused(c, "hand over seccomp listener", EPIPE);
     }
     return 0;

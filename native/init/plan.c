@@ -124,6 +124,9 @@ bool plan_open(struct plan *plan, const uint8_t *data, size_t size, const char *
     *reason = "plan speaks another abi: executable and libexec come from different builds";
     if (read_u32(data + 4) != TSR_PLAN_ABI)
         return false;
+    *reason = "plan's header has bits that this build does not know";
+    if (read_u32(data + 20) != 0 || read_u64(data + 24) != 0)
+        return false;
     *reason = "plan's lengths do not fit its size";
     uint64_t ops_size = read_u32(data + 12), blob_size = read_u32(data + 16);
     if (ops_size + blob_size + HEADER_SIZE != size)

@@ -5,8 +5,17 @@ import type { ContainerProcessState, State } from "../../schemas/generated/state
 import { fail, wrap } from "../base/errors.ts";
 import type { Runtime } from "./context.ts";
 
-/** In: the listener, which stays the caller's. One message: the container process state, with the fd attached. */
-export function sendListener(rt: Runtime, spec: Spec, state: State, listener: number): void {
+/**
+ * One message: the container process state (runtime-spec, config-linux), with the listener attached.
+ * In: the listener, which stays the caller's; the process that has the filter, when it is not the container's own.
+ */
+export function sendListener(
+  rt: Runtime,
+  spec: Spec,
+  state: State,
+  listener: number,
+  pid: number = state.pid ?? 0,
+): void {
   const { listenerPath, listenerMetadata } = spec.linux?.seccomp ?? {};
   if (!listenerPath)
     throw fail("InvalidArgument", "linux.seccomp.listenerPath: required for SCMP_ACT_NOTIFY");
@@ -14,7 +23,7 @@ export function sendListener(rt: Runtime, spec: Spec, state: State, listener: nu
   const document: ContainerProcessState = {
     ociVersion: state.ociVersion,
     fds: ["seccompFd"],
-    pid: state.pid ?? 0,
+    pid,
     ...(listenerMetadata === undefined ? {} : { metadata: listenerMetadata }),
     state,
   };

@@ -14,7 +14,7 @@ import {
 import { addHooks } from "./hooks.ts";
 import { type ContainerMapping, containerMapping } from "./id-mapped-mounts.ts";
 import { addPropagation } from "./mount-attributes.ts";
-import { addMounts, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
+import { addMounts, cleanPath, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
 import {
   addLateNamespaces,
   addNamespaces,
@@ -27,11 +27,13 @@ import {
   addCredentials,
   addEarlyLimits,
   addExecution,
+  addFilter,
   addHome,
   addKeyring,
   addLabels,
   addLookUp,
   addOomScore,
+  addSeal,
   type ProcessInput,
   type SeccompFilter,
 } from "./process.ts";
@@ -188,11 +190,14 @@ function addDev({ builder, input, process, devices }: Context): void {
     builder.ops.push({ op: "makeDirectory", path: cwd, mode: 0o755, uid: 0, gid: 0 });
 }
 
-/** prestart and createRuntime in the parent, then createContainer by init, all while the host's paths still exist. */
-function addRuntimeHooks({ builder, input }: Context): void {
-  const hooks = input.spec.hooks;
-  if (hooks === undefined) return;
-  if (hooks.prestart || hooks.createRuntime || hooks.createContainer) {
+/**
+ * Network devices, prestart and createRuntime in the parent, then createContainer by init, all while the host's paths
+ * still exist.
+ */
+function addRuntimeHooks({ builder, input, linux }: Context): void {
+  const { hooks = {} } = input.spec;
+  const hasDevices = Object.keys(linux.netDevices ?? {}).length > 0;
+  if (hasDevices || hooks.prestart || hooks.createRuntime || hooks.createContainer) {
     builder.ops.push({ op: "sync", point: syncPoint.runtimeHooks });
   }
   addHooks(builder, hooks.createContainer);
@@ -245,9 +250,12 @@ function addProcess({ builder, input, process, linux, namespaces }: Context): vo
   addPriorities(builder, process, namespaces.has("user"));
   addContainerWide(builder, linux);
   addCredentials(builder, processInput);
+  addSeal(builder, processInput, input.gateFd);
   addLookUp(builder, process);
+  addFilter(builder, processInput, "before ready");
   builder.ops.push({ op: "sync", point: syncPoint.ready });
   if (input.gateFd >= 0) builder.ops.push({ op: "startGate", fd: input.gateFd });
+  addFilter(builder, processInput, "before program");
   addHooks(builder, input.spec.hooks?.startContainer);
   addExecution(builder, processInput);
 }
@@ -255,7 +263,7 @@ function addProcess({ builder, input, process, linux, namespaces }: Context): vo
 function bindsDev(spec: Spec): boolean {
   return (spec.mounts ?? []).some(
     ({ destination, options = [], type }) =>
-      (destination === "/dev" || destination === "/dev/") &&
+      cleanPath(destination) === "/dev" &&
       (type === "bind" || options.includes("bind") || options.includes("rbind")),
   );
 }

@@ -5,11 +5,13 @@ import {
   addCredentials,
   addEarlyLimits,
   addExecution,
+  addFilter,
   addHome,
   addKeyring,
   addLabels,
   addLookUp,
   addOomScore,
+  addSeal,
   type ProcessInput,
   type SeccompFilter,
 } from "./process.ts";
@@ -89,8 +91,11 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
   addPriorities(builder, process, input.inUserNamespace);
   addContainerWide(builder, input.linux);
   addCredentials(builder, processInput);
+  addSeal(builder, processInput, -1);
   addLookUp(builder, process);
+  addFilter(builder, processInput, "before ready");
   ops.push({ op: "sync", point: syncPoint.ready });
+  addFilter(builder, processInput, "before program");
   addExecution(builder, processInput);
   return { ops, cloneFlags: 0, forks: true, slots: [] };
 }

@@ -22,6 +22,7 @@ export interface ProcessInput {
   readonly keyring: { readonly name: string; readonly create: boolean } | undefined;
 }
 
+const CAP_SYS_ADMIN = 1n << 21n;
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Raises of hard limits, while the host's privilege is still there. */
@@ -58,15 +59,14 @@ export function addKeyring(builder: PlanBuilder, input: ProcessInput): void {
 }
 
 /**
- * Limits, filter, ids and capabilities. Without noNewPrivileges the filter needs CAP_SYS_ADMIN and is loaded
- * before that is dropped; with it, it is loaded last (addExecution), so that it sees as little of us as possible.
+ * Limits, ids and capabilities. Without noNewPrivileges the filter needs CAP_SYS_ADMIN, which is then kept until
+ * addFilter; a program executed meanwhile does not get it, since the bounding set is final.
  */
 export function addCredentials(builder: PlanBuilder, input: ProcessInput): void {
   const { process } = input;
   const { ops } = builder;
   const { uid = 0, gid = 0, additionalGids = [], umask = 0o022 } = process.user ?? {};
   if (process.noNewPrivileges === true) ops.push({ op: "noNewPrivileges" });
-  else addSeccomp(builder, input);
   addRlimits(builder, process);
   const sets = capabilitySets(process.capabilities);
   ops.push({ op: "dropBounding", keep: sets.bounding });
@@ -77,14 +77,46 @@ export function addCredentials(builder: PlanBuilder, input: ProcessInput): void 
   ops.push({ op: "changeDirectory", path: process.cwd, last: 0 });
   ops.push({ op: "setIds", uid, gid, groups, setGroups });
   ops.push({ op: "changeDirectory", path: process.cwd, last: 1 });
-  ops.push({
+  addCapabilities(builder, sets, needsAdministrator(input) ? CAP_SYS_ADMIN : 0n);
+  ops.push({ op: "umask", mask: umask });
+}
+
+/** From here on init holds nothing of the host; what is looked up and executed next is the image's. */
+export function addSeal(builder: PlanBuilder, input: ProcessInput, gateFd: number): void {
+  builder.ops.push({ op: "sealFds", first: 3 + input.inherited.fds.length, keep: gateFd });
+}
+
+/**
+ * The filter comes as late as it can, so that it sees next to nothing of us: a profile without sockets or without
+ * the newest calls must not break the runtime. One that notifies comes before the last sync, while the parent that
+ * passes on the listener is there.
+ */
+export function addFilter(
+  builder: PlanBuilder,
+  input: ProcessInput,
+  moment: "before ready" | "before program",
+): void {
+  const { seccomp, process } = input;
+  if (seccomp === undefined || seccomp.notify !== (moment === "before ready")) return;
+  const { filter, flags, notify } = seccomp;
+  builder.ops.push({ op: "seccomp", filter, flags, notify: notify ? 1 : 0 });
+  if (needsAdministrator(input)) addCapabilities(builder, capabilitySets(process.capabilities), 0n);
+}
+
+function needsAdministrator({ seccomp, process }: ProcessInput): boolean {
+  const { effective, permitted } = capabilitySets(process.capabilities);
+  const has = (effective & permitted & CAP_SYS_ADMIN) !== 0n;
+  return seccomp !== undefined && process.noNewPrivileges !== true && !has;
+}
+
+function addCapabilities(builder: PlanBuilder, sets: CapabilitySets, more: bigint): void {
+  builder.ops.push({
     op: "setCapabilities",
-    effective: sets.effective,
-    permitted: sets.permitted,
+    effective: sets.effective | more,
+    permitted: sets.permitted | more,
     inheritable: sets.inheritable,
     ambient: sets.ambient,
   });
-  ops.push({ op: "umask", mask: umask });
 }
 
 /** Program look-up: last, because a wrong path is the user's most frequent mistake and has to name itself. */
@@ -93,11 +125,9 @@ export function addLookUp(builder: PlanBuilder, process: Process): void {
   builder.ops.push({ op: "findExecutable", name, searchPath: pathOf(process.env ?? []) });
 }
 
-/** The very end: what the program inherits, the late filter, and the program. */
+/** The very end: the program and its environment. */
 export function addExecution(builder: PlanBuilder, input: ProcessInput): void {
   const { process } = input;
-  builder.ops.push({ op: "sealFds", first: 3 + input.inherited.fds.length });
-  if (process.noNewPrivileges === true) addSeccomp(builder, input);
   const configured = lastOfEach(process.env ?? []).filter((entry) => entry !== "HOME=");
   const env = [...configured, ...input.inherited.env];
   builder.ops.push({ op: "execute", args: process.args ?? [], env });
@@ -109,12 +139,6 @@ export function addHome(builder: PlanBuilder, process: Process): void {
     (entry) => entry.startsWith("HOME=") && entry !== "HOME=",
   );
   if (!hasHome) builder.ops.push({ op: "findHome", uid: process.user?.uid ?? 0 });
-}
-
-function addSeccomp(builder: PlanBuilder, { seccomp }: ProcessInput): void {
-  if (seccomp === undefined) return;
-  const { filter, flags, notify } = seccomp;
-  builder.ops.push({ op: "seccomp", filter, flags, notify: notify ? 1 : 0 });
 }
 
 function addRlimits(builder: PlanBuilder, process: Process): void {

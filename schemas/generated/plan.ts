@@ -2,7 +2,7 @@
 import { fail } from "../../runtime/base/errors.ts";
 
 /** Guards the wire: plan_ops.h of the same generation holds the same number. */
-export const PLAN_ABI = 0x0e01317f;
+export const PLAN_ABI = 0x76b89a25;
 
 /** prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
 export interface SetDumpableOp {
@@ -421,7 +421,7 @@ export interface NoNewPrivilegesOp {
   readonly op: "noNewPrivileges";
 }
 
-/** seccomp(SECCOMP_SET_MODE_FILTER); a notify fd is sent to the parent. */
+/** seccomp(SECCOMP_SET_MODE_FILTER); the parent takes the listener from us (pidfd_getfd). */
 export interface SeccompOp {
   readonly op: "seccomp";
   /** struct sock_filter array */
@@ -457,11 +457,13 @@ export interface StartGateOp {
   readonly fd: number;
 }
 
-/** Marks every fd from this number on close-on-exec. */
+/** Closes all fds of init from a number on, but for its socket; those below are passed to the program (CVE-2024-21626). */
 export interface SealFdsOp {
   readonly op: "sealFds";
-  /**  */
+  /** first fd to close, 3 when none is passed on */
   readonly first: number;
+  /** start gate's socket, which stays open for now, or -1 */
+  readonly keep: number;
 }
 
 /** execve(2) of the program found. */
@@ -692,7 +694,7 @@ export const planLayout: Readonly<Record<OpName, OpLayout>> = {
   changeDirectory: { code: 49, fields: [["path", "str"], ["last", "u32"]] },
   findExecutable: { code: 50, fields: [["name", "str"], ["searchPath", "str"]] },
   startGate: { code: 51, fields: [["fd", "i32"]] },
-  sealFds: { code: 52, fields: [["first", "u32"]] },
+  sealFds: { code: 52, fields: [["first", "u32"], ["keep", "i32"]] },
   execute: { code: 53, fields: [["args", "strs"], ["env", "strs"]] },
   memoryPolicy: { code: 54, fields: [["mode", "u32"], ["nodes", "bytes"]] },
   openUserNamespace: { code: 55, fields: [["slot", "u32"], ["uidMap", "str"], ["gidMap", "str"]] },

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define TSR_PLAN_MAGIC 0x50525354u /* "TSRP" */
-#define TSR_PLAN_ABI 0x0e01317fu
+#define TSR_PLAN_ABI 0x76b89a25u
 #define TSR_OP_COUNT 57
 
 /* Raw bytes inside the plan's blob; 8-aligned. */
@@ -479,7 +479,7 @@ struct tsr_args_no_new_privileges {
     char none;
 };
 
-/* seccomp(SECCOMP_SET_MODE_FILTER); a notify fd is sent to the parent. */
+/* seccomp(SECCOMP_SET_MODE_FILTER); the parent takes the listener from us (pidfd_getfd). */
 struct tsr_args_seccomp {
     /* struct sock_filter array */
     struct tsr_bytes filter;
@@ -511,10 +511,12 @@ struct tsr_args_start_gate {
     int32_t fd;
 };
 
-/* Marks every fd from this number on close-on-exec. */
+/* Closes all fds of init from a number on, but for its socket; those below are passed to the program (CVE-2024-21626). */
 struct tsr_args_seal_fds {
-    /*  */
+    /* first fd to close, 3 when none is passed on */
     uint32_t first;
+    /* start gate's socket, which stays open for now, or -1 */
+    int32_t keep;
 };
 
 /* execve(2) of the program found. */
@@ -814,6 +816,7 @@ static const struct tsr_field tsr_fields_start_gate[] = {
 };
 static const struct tsr_field tsr_fields_seal_fds[] = {
     {TSR_U32, (uint16_t)offsetof(struct tsr_args_seal_fds, first)},
+    {TSR_I32, (uint16_t)offsetof(struct tsr_args_seal_fds, keep)},
 };
 static const struct tsr_field tsr_fields_execute[] = {
     {TSR_STRS, (uint16_t)offsetof(struct tsr_args_execute, args)},
@@ -893,7 +896,7 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     {"changeDirectory", 49u, 2u, tsr_fields_change_directory},
     {"findExecutable", 50u, 2u, tsr_fields_find_executable},
     {"startGate", 51u, 1u, tsr_fields_start_gate},
-    {"sealFds", 52u, 1u, tsr_fields_seal_fds},
+    {"sealFds", 52u, 2u, tsr_fields_seal_fds},
     {"execute", 53u, 2u, tsr_fields_execute},
     {"memoryPolicy", 54u, 2u, tsr_fields_memory_policy},
     {"openUserNamespace", 55u, 3u, tsr_fields_open_user_namespace},
