@@ -184,19 +184,13 @@ describe("id-mapped mounts without a user namespace", () => {
     }),
   );
 
-  it(
-    "leaves no process behind: PID 1 is alone",
-    known("runc <1.2", since, () => {
-      const c = sleeper((config) => {
-        addMapped(config, source(), {
-          uidMappings: mapping(0, 5000),
-          gidMappings: mapping(0, 5000),
-        });
-      }).up();
-      const pids = JSON.parse(c.command("ps", ["--format", "json"]).ok().stdout) as number[];
-      expect(pids).to.deep.equal([c.state().pid]);
-    }),
-  );
+  it("leaves no process behind: PID 1 is alone", () => {
+    const c = sleeper((config) => {
+      addMapped(config, source(), { uidMappings: mapping(0, 5000), gidMappings: mapping(0, 5000) });
+    }).up();
+    const pids = JSON.parse(c.command("ps", ["--format", "json"]).ok().stdout) as number[];
+    expect(pids).to.deep.equal([c.state().pid]);
+  });
 });
 
 describe("id-mapped mounts in a user namespace", () => {

@@ -174,25 +174,37 @@ static int settle(struct init *c, const char *name) {
     return result;
 }
 
-int op_move_net_device(struct init *c, const struct tsr_args_move_net_device *a) {
-    device.index = (int)if_nametoindex(a->name);
-    if (device.index == 0)
-        return failed(c, "find");
-    int fd = open_netlink(c);
-    if (fd < 0)
-        return fd;
-    int result = read_addresses(c, fd);
-    if (result == 0)
-        result = move(c, fd, a);
-    close(fd);
-    if (result < 0)
-        return result;
+/* The kernel would find out after the move, and the container's end takes a virtual interface with it. */
+static int check_name(struct init *c, const char *name) {
+    return if_nametoindex(name) == 0 ? 0 : refused(c, "find in container", EEXIST);
+}
+
+/* Does one thing in the other namespace. */
+static int visit(struct init *c, int there, const char *name,
+                 int (*work)(struct init *c, const char *name)) {
     int here = openat(c->proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
     if (here < 0)
         return failed(c, "open ns/net");
-    result = setns(a->fd, CLONE_NEWNET) == 0 ? settle(c, a->new_name) : failed(c, "setns");
+    int result = setns(there, CLONE_NEWNET) == 0 ? work(c, name) : failed(c, "setns");
     if (setns(here, CLONE_NEWNET) != 0 && result == 0)
         result = failed(c, "setns");
     close(here);
     return result;
+}
+
+int op_move_net_device(struct init *c, const struct tsr_args_move_net_device *a) {
+    device.index = (int)if_nametoindex(a->name);
+    if (device.index == 0)
+        return failed(c, "find");
+    int result = visit(c, a->fd, a->new_name, check_name);
+    if (result < 0)
+        return result;
+    int fd = open_netlink(c);
+    if (fd < 0)
+        return fd;
+    result = read_addresses(c, fd);
+    if (result == 0)
+        result = move(c, fd, a);
+    close(fd);
+    return result < 0 ? result : visit(c, a->fd, a->new_name, settle);
 }

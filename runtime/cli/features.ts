@@ -34,7 +34,7 @@ function linuxFeatures(): LinuxFeatures {
       flags: Object.keys(memoryFlags) as (keyof typeof memoryFlags)[],
     },
     mountExtensions: { idmap: { enabled: true } },
-    netDevices: { enabled: false },
+    netDevices: { enabled: true },
   };
 }
 

@@ -281,6 +281,11 @@ async function poststopAfterHooks(
 
 async function runtimeHooks(draft: Draft, init: InitProcess): Promise<number> {
   const { rt, spec, state, progress } = draft;
+  const { netDevices = {} } = spec.linux ?? {};
+  if (Object.keys(netDevices).length > 0) {
+    const { moveNetDevices } = await import("./net-devices.ts");
+    await moveNetDevices(rt, init.pid, netDevices);
+  }
   progress.hooksBegan = true;
   const document = hookState(state, "creating", init.pid);
   const { prestart, createRuntime, createContainer } = spec.hooks ?? {};

@@ -68,6 +68,9 @@ function hintFor(op: Op | undefined, errno: string): string | undefined {
   if (op?.op === "idMapMount" && errno === "EPERM") {
     return "id-mapped mounts need root on the host, and a source that is not id-mapped yet";
   }
+  if (op?.op === "moveNetDevice" && errno === "EEXIST") {
+    return "the container has an interface of this name already";
+  }
   if (op?.op === "writeProc" && errno === "ENOENT" && op.path.startsWith("sys/")) {
     return "this kernel has no such sysctl";
   }
