@@ -20,6 +20,7 @@ export function runtimeOf(invocation: Invocation): Runtime {
     rootless: rootlessMode(globals.rootless),
     debug: globals.debug === true,
     log,
+    env: process.env,
     native,
     waiter: blockingWaiter(native),
   };

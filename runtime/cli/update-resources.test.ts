@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { parse } from "./parse.ts";
-import { completeResources, resourcesFromFlags, updateFlags } from "./update-resources.ts";
+import { resourcesFromFlags, updateFlags } from "./update-resources.ts";
 
 function resourcesOf(...argv: string[]): unknown {
   const parsed = parse([...argv, "c1"], updateFlags, "interspersed");
@@ -64,17 +64,4 @@ describe("resourcesFromFlags", () => {
   for (const [flag, text] of wrong) {
     it(`refuses ${flag}`, () => expect(() => resourcesOf(flag)).to.throw(text));
   }
-});
-
-describe("completeResources", () => {
-  it("lifts the swap limit together with the memory limit", () => {
-    expect(completeResources({ memory: { limit: -1 } }).memory?.swap).to.equal(-1);
-    expect(completeResources({ memory: { limit: -1n } }).memory?.swap).to.equal(-1);
-  });
-  it("leaves a swap limit that was given, and other updates, alone", () => {
-    const given = { memory: { limit: -1, swap: 5 } };
-    expect(completeResources(given)).to.equal(given);
-    const limited = { memory: { limit: 5 } };
-    expect(completeResources(limited)).to.equal(limited);
-  });
 });

@@ -132,14 +132,3 @@ export function resourcesFromFlags(flags: UpdateFlags): LinuxResources {
   };
   return present(resources) ?? {};
 }
-
-/**
- * What runc does to every update, from flags or file: a memory limit that is lifted lifts the swap limit with it
- * (the kernel refuses swap below memory).
- */
-export function completeResources(resources: LinuxResources): LinuxResources {
-  const memory = resources.memory;
-  if (memory === undefined || memory.swap !== undefined) return resources;
-  if (memory.limit === undefined || BigInt(memory.limit) !== -1n) return resources;
-  return { ...resources, memory: { ...memory, swap: -1 } };
-}

@@ -7,7 +7,7 @@ import { update } from "../lifecycle/update.ts";
 import { loadResources } from "../spec/load.ts";
 import { defineCommand } from "./command.ts";
 import { runtimeOf } from "./runtime.ts";
-import { completeResources, resourcesFromFlags, updateFlags } from "./update-resources.ts";
+import { resourcesFromFlags, updateFlags } from "./update-resources.ts";
 
 /** More than any set of limits; a wrong file is not read whole. */
 const maxBytes = 4 << 20;
@@ -48,9 +48,8 @@ export const updateCommand = defineCommand({
     for (const name of ["l3-cache-schema", "mem-bw-schema"] as const) {
       if (flags[name] !== "") throw fail("Unimplemented", `--${name}: Intel RDT is not supported`);
     }
-    const resources = completeResources(
-      flags.resources === "" ? resourcesFromFlags(flags) : resourcesFromFile(flags.resources),
-    );
+    const resources =
+      flags.resources === "" ? resourcesFromFlags(flags) : resourcesFromFile(flags.resources);
     if (resources.memory?.kernel !== undefined || resources.memory?.kernelTCP !== undefined) {
       invocation.log.warn("kernel memory settings are ignored: the kernel has no such limits");
     }

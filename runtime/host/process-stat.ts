@@ -7,6 +7,8 @@ export interface ProcessStat {
   /** Clock ticks after boot; together with the pid it names a process for good. */
   readonly startTime: string;
   readonly parent: number;
+  /** Of the executable, or as the process has named itself. */
+  readonly name: string;
 }
 
 /** Undefined when there is no such process. */
@@ -18,18 +20,23 @@ export function processStat(pid: number): ProcessStat | undefined {
     return undefined;
   }
   // the name in parentheses may hold anything, parentheses and spaces included
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const end = text.lastIndexOf(")");
+  const name = text.slice(text.indexOf("(") + 1, end);
+  const fields = text.slice(end + 2).split(" ");
   const [state, parent] = fields;
   const startTime = fields[19];
   if (state === undefined || startTime === undefined) return undefined;
-  return { state, startTime, parent: Number(parent) };
+  return { state, startTime, parent: Number(parent), name };
 }
 
-/** Is the recorded process alive? A zombie has ended. */
-export function isAlive(pid: number, startTime: string): boolean {
-  if (pid <= 0) return false;
+/** The recorded process, or undefined when it has ended (a zombie has) or the pid is another's. */
+export function liveProcess(pid: number, startTime: string): ProcessStat | undefined {
+  if (pid <= 0) return undefined;
   const stat = processStat(pid);
-  return (
-    stat !== undefined && stat.startTime === startTime && stat.state !== "Z" && stat.state !== "X"
-  );
+  if (stat === undefined || stat.startTime !== startTime) return undefined;
+  return stat.state === "Z" || stat.state === "X" ? undefined : stat;
+}
+
+export function isAlive(pid: number, startTime: string): boolean {
+  return liveProcess(pid, startTime) !== undefined;
 }

@@ -1,30 +1,29 @@
 /** Takes a bundle to a container whose init is ready for its program; `create` and `run` both start here. */
-import { closeSync, existsSync, openSync } from "node:fs";
 import type { Spec } from "../../schemas/generated/config.ts";
+import { fail } from "../base/errors.ts";
 import { checkContainerId } from "../base/ids.ts";
 import { type Undo, withUndo } from "../base/undo.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { openCgroups } from "../cgroups/open.ts";
-import { cgroupHost } from "../host/cgroup-mode.ts";
 import { processStat } from "../host/process-stat.ts";
-import type { CgroupHierarchyFacts } from "../plan/cgroup-mounts.ts";
 import { buildCreatePlan } from "../plan/create.ts";
-import type { JoinedNamespace } from "../plan/namespaces.ts";
-import type { Plan } from "../plan/plan.ts";
 import type { SeccompFilter } from "../plan/process.ts";
-import { namespaceFlag } from "../spec/namespaces.ts";
+import { rootlessProblem } from "../spec/check.ts";
+import { announce } from "./announce.ts";
 import type { Runtime } from "./context.ts";
+import { withFds } from "./fds.ts";
 import { hookState, runHooks, runHooksWarning, stateMemory } from "./hooks.ts";
-import { deniesSetGroups, writeIdMaps } from "./id-maps.ts";
-import { converse, type InitProcess, spawnInit } from "./init-session.ts";
-import { openNamespaces } from "./namespace-fds.ts";
-import { writePidFile } from "./pid-file.ts";
-import { type InheritedFds, inheritedFds } from "./preserved-fds.ts";
-import { resolveRootfs, sharedMountPoint } from "./rootfs.ts";
+import { writeIdMaps } from "./id-maps.ts";
+import { converse, type InitProcess, type Session, spawnInit } from "./init-session.ts";
+import { firstState } from "./new-state.ts";
+import { addNotifySocket, closeRelay, type NotifyRelay, openRelay } from "./notify.ts";
+import { collectPlanInput } from "./plan-input.ts";
+import { resolveRootfs } from "./rootfs.ts";
 import { sendListener } from "./seccomp-agent.ts";
-import { claimDir, freezeConfig, gateName, removeDir, type StateFile, saveState } from "./store.ts";
-import { destroy } from "./tear-down.ts";
-import { sendPidfd, sendTerminal } from "./terminal.ts";
+import { loadFilter } from "./seccomp-filter.ts";
+import { claimDir, freezeConfig, removeDir, type StateFile, saveState } from "./store.ts";
+import { destroy, unmountBelow } from "./tear-down.ts";
+import type { TerminalKeeper } from "./terminal.ts";
 
 export interface CreateOptions {
   readonly id: string;
@@ -42,14 +41,16 @@ export interface CreateOptions {
 export interface BringUpMode {
   /** Wait at the gate for `start` (create), or execute the program at once (run). */
   readonly gate: boolean;
-  /** The caller's own terminal is used: here the master arrives. */
-  readonly terminal?: (master: number) => void;
+  /** Gets the terminal's master; the caller closes it, after a failure too. */
+  readonly terminal: TerminalKeeper;
 }
 
 export interface BroughtUp {
   readonly state: StateFile;
+  /** The caller closes its pidfd. */
   readonly init: InitProcess;
-  readonly spec: Spec;
+  /** The way of sd_notify(3) messages; the caller closes it. Only without a gate: `start` opens its own. */
+  readonly relay: NotifyRelay | undefined;
 }
 
 /** What the steps share. */
@@ -64,15 +65,6 @@ interface Draft {
   readonly progress: { hooksBegan: boolean };
 }
 
-/** Fds that the plan refers to. */
-interface PlanFds {
-  readonly joins: readonly JoinedNamespace[];
-  readonly cgroups: readonly { readonly fd: number; readonly path: string }[];
-  readonly cgroupDir: number;
-  readonly gate: number;
-  readonly inherited: InheritedFds;
-}
-
 /** On failure everything made is taken back; a kill at any moment leaves what `delete --force` removes. */
 export async function bringUp(
   rt: Runtime,
@@ -80,31 +72,34 @@ export async function bringUp(
   mode: BringUpMode,
   spec: Spec,
 ): Promise<BroughtUp> {
-  checkContainerId(options.id);
-  const rootfs = resolveRootfs(spec, options.bundle);
-  const seccomp = await compileFilter(rt, spec);
+  const { id, bundle } = options;
+  checkContainerId(id);
+  checkPrivileges(spec);
+  const rootfs = resolveRootfs(spec, bundle);
+  const seccomp = await loadFilter(rt, spec);
   return withUndo(async (undo) => {
-    claimDir(rt.root, options.id);
+    claimDir(rt.root, id);
     const progress = { hooksBegan: false };
     undo.push(() => poststopAfterHooks(rt, options, spec, progress));
-    undo.push(() => removeDir(rt.root, options.id));
-    freezeConfig(rt.root, options.id, spec);
+    undo.push(() => void removeDir(rt.root, id));
+    freezeConfig(rt.root, id, spec);
     const cgroups = chooseCgroups(rt, options, spec);
     const state = firstState(options, spec, rootfs, cgroups);
     // the paths are on disk before the first directory is made, so that nothing is ever lost track of
     saveState(rt.root, state);
-    const draft: Draft = { rt, options, mode, spec, rootfs, cgroups, state, progress };
     undo.push(() => cgroups.remove());
     for (const warning of cgroups.create(spec.linux?.resources)) rt.log.warn(warning);
-    return start(draft, seccomp, undo);
+    const notifying = addNotifySocket(rt, id, spec);
+    const draft: Draft = { rt, options, mode, spec: notifying, rootfs, cgroups, state, progress };
+    return launch(draft, seccomp, undo);
   });
 }
 
-async function compileFilter(rt: Runtime, spec: Spec): Promise<SeccompFilter | undefined> {
-  const profile = spec.linux?.seccomp;
-  if (profile === undefined) return undefined;
-  const { loadFilter } = await import("./seccomp-filter.ts");
-  return loadFilter(rt, profile);
+/** Without privileges a container needs a user namespace, and says so better than mount(2) does. */
+function checkPrivileges(spec: Spec): void {
+  if (process.geteuid?.() === 0) return;
+  const problem = rootlessProblem(spec);
+  if (problem !== undefined) throw fail("InvalidArgument", problem);
 }
 
 function chooseCgroups(rt: Runtime, options: CreateOptions, spec: Spec): CgroupManager {
@@ -120,70 +115,43 @@ function chooseCgroups(rt: Runtime, options: CreateOptions, spec: Spec): CgroupM
   });
 }
 
-function firstState(
-  options: CreateOptions,
-  spec: Spec,
-  rootfs: string,
-  cgroups: CgroupManager,
-): StateFile {
-  const namespaces = spec.linux?.namespaces ?? [];
-  const isPrivate = (type: string) =>
-    namespaces.some((namespace) => namespace.type === type && !namespace.path);
-  const { poststart, poststop } = spec.hooks ?? {};
-  return {
-    version: 1,
-    id: options.id,
-    ociVersion: spec.ociVersion,
-    bundle: options.bundle,
-    rootfs,
-    created: now(),
-    owner: process.geteuid?.() ?? 0,
-    phase: "creating",
-    creator: { pid: process.pid, startTime: processStat(process.pid)?.startTime ?? "" },
-    pid: 0,
-    startTime: "",
-    cgroups: { mode: cgroups.mode, paths: cgroups.paths },
-    namespaces: namespaces.reduce((flags, { type }) => flags | namespaceFlag(type), 0),
-    sharesPidNamespace: !isPrivate("pid"),
-    sharesMountNamespace: !namespaces.some(({ type }) => type === "mount"),
-    keyring: !options.noNewKeyring,
-    hasStartHooks: (spec.hooks?.startContainer ?? []).length > 0,
-    ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
-    ...(poststart === undefined ? {} : { poststart }),
-    ...(poststop === undefined ? {} : { poststop }),
-  };
-}
-
-/** RFC 3339 with nanoseconds, as Go prints it; the clock here gives milliseconds. */
-function now(): string {
-  return new Date().toISOString().replace("Z", "000000Z").replace(/0+Z$/, "Z").replace(".Z", "Z");
-}
-
-async function start(
+async function launch(
   draft: Draft,
   seccomp: SeccompFilter | undefined,
   undo: Undo,
 ): Promise<BroughtUp> {
-  const { rt, spec, mode } = draft;
-  const fds = openPlanFds(draft);
-  let session: ReturnType<typeof spawnInit>;
-  try {
-    const plan = planFor(draft, fds, seccomp);
-    session = spawnInit(rt, {
-      plan,
+  const { rt, options, mode, state, cgroups, rootfs } = draft;
+  const relay = mode.gate ? undefined : openRelay(rt, options.id);
+  undo.push(() => closeRelay(relay));
+  if (state.sharesMountNamespace) undo.push(() => unmountBelow(rt, rootfs));
+  const session = spawn(draft, seccomp);
+  undo.push(() => destroy(rt, state, cgroups));
+  const { pid } = session.first;
+  rt.log.debug(`container init has pid ${pid}, ${session.plan.ops.length} operations to do`);
+  return { ...(await guide(draft, session)), relay };
+}
+
+function spawn(draft: Draft, seccomp: SeccompFilter | undefined): Session {
+  const { rt, options, mode, spec, rootfs, cgroups } = draft;
+  return withFds((own) => {
+    const subject = { ...options, spec, rootfs, cgroups, seccomp, gate: mode.gate };
+    const { input, fds, cgroupDirectory } = collectPlanInput(rt, subject, own);
+    return spawnInit(rt, {
+      plan: buildCreatePlan(input),
       stdio: spec.process?.terminal === true ? [-1, -1, -1] : [0, 1, 2],
-      fds: [...planFds(fds), ...fds.inherited.fds],
-      cgroupFd: fds.cgroupDir,
+      fds,
+      cgroupFd: cgroupDirectory,
     });
-  } finally {
-    for (const fd of planFds(fds)) closeSync(fd);
-    if (fds.cgroupDir >= 0) closeSync(fds.cgroupDir);
-  }
-  rt.log.debug(
-    `container init started with pid ${session.first.pid}, ${session.plan.ops.length} operations`,
-  );
-  undo.push(() => destroy(rt, draft.state, draft.cgroups));
-  let final = draft.state;
+  });
+}
+
+/** Our part at each of init's sync points. */
+async function guide(
+  draft: Draft,
+  session: Session,
+): Promise<{ readonly state: StateFile; readonly init: InitProcess }> {
+  const { rt, spec, mode } = draft;
+  let state = draft.state;
   const init = await converse(
     rt,
     session,
@@ -191,92 +159,17 @@ async function start(
       mapIds: ({ pid }) => writeIdMaps(rt, pid, spec.linux ?? {}),
       runtimeHooks: (created) => runtimeHooks(draft, created),
       ready: async (created) => {
-        final = recordReady(draft, created);
-        return stateForInit(draft, final);
+        state = recordReady(draft, created);
+        return stateForInit(draft, state);
       },
-      console: (master, name) => deliverTerminal(draft, master, name),
-      notify: (listener, created) => {
-        sendListener(rt, spec, hookState(draft.state, "creating", created.pid), listener);
+      console: (master, name) => mode.terminal.receive(master, name),
+      notify: (listener, { pid }) => {
+        sendListener(rt, spec, hookState(draft.state, "creating", pid), listener);
       },
     },
     !mode.gate,
   );
-  return { state: final, init, spec };
-}
-
-function openPlanFds(draft: Draft): PlanFds {
-  const { rt, options, mode, spec, cgroups } = draft;
-  const inherited = inheritedFds(rt, options.preserveFds);
-  const joins = openNamespaces(spec.linux?.namespaces ?? []);
-  const cgroupFds = cgroups.joinFds().map((fd) => ({ fd, path: "cgroup" }));
-  return {
-    joins,
-    cgroups: cgroupFds,
-    cgroupDir: cgroups.joinDirFd(),
-    gate: mode.gate ? openGate(rt, options.id) : -1,
-    inherited,
-  };
-}
-
-function openGate(rt: Runtime, id: string): number {
-  const dir = openSync(`${rt.root}/${id}`, "r");
-  try {
-    return rt.native().listenAt(dir, gateName);
-  } finally {
-    closeSync(dir);
-  }
-}
-
-/** What init gets; never the cgroup's directory, through which it could leave the container (CVE-2016-9962). */
-function planFds({ joins, cgroups, gate }: PlanFds): number[] {
-  const fds = [...joins.map(({ fd }) => fd), ...cgroups.map(({ fd }) => fd)];
-  return gate >= 0 ? [...fds, gate] : fds;
-}
-
-function planFor(draft: Draft, fds: PlanFds, seccomp: SeccompFilter | undefined): Plan {
-  const { options, spec, rootfs, cgroups } = draft;
-  const needsCgroupMounts = (spec.mounts ?? []).some(({ type }) => type === "cgroup");
-  return buildCreatePlan({
-    id: options.id,
-    spec,
-    bundle: options.bundle,
-    rootfs,
-    joins: fds.joins,
-    cgroupFds: fds.cgroups,
-    cgroupMounts: {
-      mode: cgroups.mode,
-      hierarchies: needsCgroupMounts ? hierarchiesOf(cgroups) : [],
-      namespaced: (spec.linux?.namespaces ?? []).some(({ type }) => type === "cgroup"),
-    },
-    seccomp,
-    noPivot: options.noPivot,
-    newKeyring: !options.noNewKeyring,
-    inherited: fds.inherited,
-    gateFd: fds.gate,
-    rootfsMountPoint: sharedMountPoint(spec, rootfs),
-    hasKcore: existsSync("/proc/kcore"),
-    setGroupsDenied: deniesSetGroups(spec.linux ?? {}),
-  });
-}
-
-function hierarchiesOf(cgroups: CgroupManager): CgroupHierarchyFacts[] {
-  return cgroupHost().hierarchies.flatMap(({ controllers, mountPoint }) => {
-    const path = cgroups.paths[controllers[0] ?? ""];
-    if (path === undefined || controllers[0] === "") return [];
-    return [{ name: mountPoint.slice(mountPoint.lastIndexOf("/") + 1), controllers, path }];
-  });
-}
-
-/** A container whose hooks failed goes through its end like any other (runtime-spec, lifecycle step 12). */
-async function poststopAfterHooks(
-  rt: Runtime,
-  { id, bundle }: CreateOptions,
-  { ociVersion, annotations, hooks }: Spec,
-  { hooksBegan }: Draft["progress"],
-): Promise<void> {
-  if (!hooksBegan) return;
-  const state = { ociVersion, id, bundle, ...(annotations === undefined ? {} : { annotations }) };
-  await runHooksWarning(rt, "poststop", hooks?.poststop, { ...state, status: "stopped" });
+  return { state, init };
 }
 
 async function runtimeHooks(draft: Draft, init: InitProcess): Promise<number> {
@@ -296,18 +189,16 @@ async function runtimeHooks(draft: Draft, init: InitProcess): Promise<number> {
 
 /** From here on the container exists, whatever happens to this process. */
 function recordReady({ rt, options, state, cgroups }: Draft, init: InitProcess): StateFile {
-  const startTime = processStat(init.pid)?.startTime ?? "";
   const { mode, paths } = cgroups; // fewer than at first where a hierarchy could not be used
   const final: StateFile = {
     ...state,
     phase: "created",
     pid: init.pid,
-    startTime,
+    startTime: processStat(init.pid)?.startTime ?? "",
     cgroups: { mode, paths },
   };
   saveState(rt.root, final);
-  if (options.pidfdSocket) sendPidfd(rt, options.pidfdSocket, init.pidfd);
-  if (options.pidFile) writePidFile(options.pidFile, init.pid);
+  announce(rt, options, init);
   return final;
 }
 
@@ -317,9 +208,14 @@ function stateForInit({ rt, mode, spec }: Draft, final: StateFile): number {
   return stateMemory(rt, hookState(final, "created", final.pid));
 }
 
-function deliverTerminal({ rt, options, mode }: Draft, master: number, name: string): void {
-  if (mode.terminal !== undefined) {
-    rt.native().prepareTerminal(master);
-    mode.terminal(master);
-  } else sendTerminal(rt, options.consoleSocket ?? "", master, name);
+/** A container whose hooks failed goes through its end like any other (runtime-spec, lifecycle step 12). */
+async function poststopAfterHooks(
+  rt: Runtime,
+  { id, bundle }: CreateOptions,
+  { ociVersion, annotations, hooks }: Spec,
+  { hooksBegan }: Draft["progress"],
+): Promise<void> {
+  if (!hooksBegan) return;
+  const state = { ociVersion, id, bundle, ...(annotations === undefined ? {} : { annotations }) };
+  await runHooksWarning(rt, "poststop", hooks?.poststop, { ...state, status: "stopped" });
 }

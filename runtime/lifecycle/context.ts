@@ -20,6 +20,8 @@ export interface Runtime {
   readonly rootless: "true" | "false" | "auto";
   readonly debug: boolean;
   readonly log: Logger;
+  /** What a supervisor says in our environment: LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET; empty for the shim. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Opens the addon on first use. */
   readonly native: () => NativeBinding;
   readonly waiter: Waiter;

@@ -1,6 +1,5 @@
 /** `delete`: removes a stopped container, with force any. */
-
-import { fail, RuntimeError } from "../base/errors.ts";
+import { describe, fail, RuntimeError } from "../base/errors.ts";
 import { checkContainerId } from "../base/ids.ts";
 import type { Runtime } from "./context.ts";
 import { type Container, openContainer } from "./status.ts";
@@ -18,7 +17,10 @@ export async function remove(rt: Runtime, id: string, force: boolean): Promise<v
     container = openContainer(rt, id);
   } catch (error) {
     if (!force || !(error instanceof RuntimeError)) throw error;
-    // a creator killed before it had written the state, or a state that cannot be read
+    // a creator killed before it had written the state has made nothing else
+    if (error.code !== "NotFound") {
+      rt.log.warn(`${describe(error)}: cgroups and processes, if any, are left`);
+    }
     if (hasDir(rt.root, id)) removeDir(rt.root, id);
     return;
   }

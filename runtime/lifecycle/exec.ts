@@ -4,18 +4,29 @@ import type { Capabilities, Process, Spec } from "../../schemas/generated/config
 import { fail, wrap } from "../base/errors.ts";
 import { parseUser } from "../base/user.ts";
 import { buildExecPlan } from "../plan/exec.ts";
-import type { SeccompFilter } from "../plan/process.ts";
 import { checkProcess } from "../spec/check.ts";
 import { loadProcess } from "../spec/load.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
+import { announce } from "./announce.ts";
+import { openCgroupJoin } from "./cgroup-join.ts";
 import type { Runtime } from "./context.ts";
-import { converse, type InitProcess, type Session, spawnInit } from "./init-session.ts";
-import { writePidFile } from "./pid-file.ts";
+import { withFds } from "./fds.ts";
+import { supervise } from "./foreground.ts";
+import { hookState } from "./hooks.ts";
+import {
+  converse,
+  type InitProcess,
+  type Session,
+  type SessionHandlers,
+  spawnInit,
+} from "./init-session.ts";
 import { inheritedFds } from "./preserved-fds.ts";
+import { sendListener } from "./seccomp-agent.ts";
+import { loadFilter } from "./seccomp-filter.ts";
 import { type Container, openContainer, requireAlive } from "./status.ts";
 import { loadFrozenConfig } from "./store.ts";
 import { openProcess } from "./tear-down.ts";
-import { checkTerminal, sendPidfd, sendTerminal } from "./terminal.ts";
+import { checkTerminal, type TerminalKeeper, terminalKeeper } from "./terminal.ts";
 
 export interface ExecOptions {
   readonly id: string;
@@ -53,29 +64,38 @@ export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
     consoleSocket: options.consoleSocket,
     detached: options.detach,
   });
+  const { consoleSocket, detach } = options;
+  const terminal = terminalKeeper(rt, detach ? consoleSocket : undefined);
   const session = await spawnExec(rt, container, spec, process, options);
-  let master = -1;
-  const init = await converse(
-    rt,
-    session,
-    {
-      ready: async (created) => recordReady(rt, options, created),
-      console: (fd, name) => {
-        if (options.detach) sendTerminal(rt, options.consoleSocket ?? "", fd, name);
-        else {
-          rt.native().prepareTerminal(fd);
-          master = fd;
-        }
-      },
-    },
-    true,
-  );
-  if (options.detach) return 0;
+  let init: InitProcess;
   try {
-    return rt.native().foreground({ pid: init.pid, pidfd: init.pidfd, masterFd: master });
-  } finally {
-    if (master >= 0) closeSync(master);
+    init = await converse(rt, session, handlers(rt, container, spec, options, terminal), true);
+  } catch (error) {
+    terminal.close();
+    throw error;
   }
+  if (!detach) return supervise(rt, init, terminal);
+  closeSync(init.pidfd);
+  return 0;
+}
+
+function handlers(
+  rt: Runtime,
+  { state }: Container,
+  spec: Spec,
+  options: ExecOptions,
+  terminal: TerminalKeeper,
+): SessionHandlers {
+  return {
+    notify: (listener, { pid }) => {
+      sendListener(rt, spec, hookState(state, "running", state.pid), listener, pid);
+    },
+    ready: async (created) => {
+      announce(rt, options, created);
+      return -1;
+    },
+    console: (master, name) => terminal.receive(master, name),
+  };
 }
 
 function requireExecutable(container: Container, options: ExecOptions): void {
@@ -145,17 +165,13 @@ async function spawnExec(
   process: Process,
   options: ExecOptions,
 ): Promise<Session> {
-  const seccomp = await execFilter(rt, spec);
-  const initPidfd = openProcess(rt, state.pid, state.startTime);
-  if (initPidfd === undefined) throw fail("FailedPrecondition", "container not running");
-  const opened = [initPidfd];
-  try {
+  const seccomp = await loadFilter(rt, spec);
+  return withFds((own) => {
+    const initPidfd = own(openProcess(rt, state.pid, state.startTime) ?? -1);
+    if (initPidfd < 0) throw fail("FailedPrecondition", "container not running");
     const inherited = inheritedFds(rt, options.preserveFds);
     const place = { initPid: state.pid, subgroups: options.cgroups };
-    const cgroupFds = cgroups?.joinFds(place) ?? [];
-    opened.push(...cgroupFds);
-    const cgroupFd = cgroups?.joinDirFd(place) ?? -1;
-    if (cgroupFd >= 0) opened.push(cgroupFd);
+    const { files, directory } = openCgroupJoin(cgroups, own, place);
     const inUserNamespace = (state.namespaces & namespaceFlag("user")) !== 0;
     const plan = buildExecPlan({
       process,
@@ -166,7 +182,7 @@ async function spawnExec(
       inUserNamespace,
       setGroupsDenied: inUserNamespace && deniesSetGroups(state.pid),
       chrootTo: state.sharesMountNamespace ? state.rootfs : undefined,
-      cgroupFds: cgroupFds.map((fd) => ({ fd, path: "cgroup" })),
+      cgroupFds: files,
       seccomp,
       joinKeyring: state.keyring,
       inherited,
@@ -174,19 +190,10 @@ async function spawnExec(
     return spawnInit(rt, {
       plan,
       stdio: process.terminal === true ? [-1, -1, -1] : [0, 1, 2],
-      fds: [initPidfd, ...cgroupFds, ...inherited.fds],
-      cgroupFd,
+      fds: [initPidfd, ...files.map(({ fd }) => fd), ...inherited.fds],
+      cgroupFd: directory,
     });
-  } finally {
-    for (const fd of opened) closeSync(fd);
-  }
-}
-
-async function execFilter(rt: Runtime, spec: Spec): Promise<SeccompFilter | undefined> {
-  const profile = spec.linux?.seccomp;
-  if (profile === undefined) return undefined;
-  const { loadFilter } = await import("./seccomp-filter.ts");
-  return loadFilter(rt, profile);
+  });
 }
 
 /** A user namespace that is ours already cannot be joined again (setns(2), EINVAL). */
@@ -204,10 +211,4 @@ function deniesSetGroups(pid: number): boolean {
   } catch (error) {
     throw wrap(error, { op: "read", path });
   }
-}
-
-async function recordReady(rt: Runtime, options: ExecOptions, init: InitProcess): Promise<number> {
-  if (options.pidfdSocket !== undefined) sendPidfd(rt, options.pidfdSocket, init.pidfd);
-  if (options.pidFile !== undefined) writePidFile(options.pidFile, init.pid);
-  return -1;
 }

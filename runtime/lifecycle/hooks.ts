@@ -126,8 +126,8 @@ async function watch(rt: Runtime, child: InitProcess, output: number, hook: Hook
       const count = readSync(output, chunk);
       if (count === 0) open = false;
       if (text.length < outputLimit) text += new TextDecoder().decode(chunk.subarray(0, count));
-    } else if (ready.includes(child.pidfd)) {
-      return text.trimEnd();
     }
+    // one that it leaves behind may go on writing: what a chunk does not hold is lost then
+    if (ready.includes(child.pidfd)) return text.trimEnd();
   }
 }

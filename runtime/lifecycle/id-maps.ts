@@ -64,8 +64,11 @@ async function runMapper(
     cloneFlags: 0,
     cgroupFd: -1,
   });
-  await rt.waiter.wait([child.pidfd], -1);
-  closeSync(child.pidfd);
+  try {
+    await rt.waiter.wait([child.pidfd], -1);
+  } finally {
+    closeSync(child.pidfd);
+  }
   const status = native.waitPid(child.pid, false);
   if (status !== 0) {
     throw fail("PermissionDenied", `${program}: exit status ${status}`, {

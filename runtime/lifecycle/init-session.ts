@@ -1,45 +1,25 @@
-/** The parent's half of the conversation with init (its other half: native/init/message.c). */
+/** The parent's half of the conversation with init (diagram: runtime/README.md). */
 import { closeSync } from "node:fs";
 import { encodePlan } from "../../schemas/generated/plan.ts";
-import { errnoName } from "../base/errno.ts";
-import { fail, type RuntimeError } from "../base/errors.ts";
+import { fail } from "../base/errors.ts";
 import { libexecDir } from "../native/binding.ts";
 import type { Plan } from "../plan/plan.ts";
 import { syncPoint } from "../plan/plan.ts";
 import type { Runtime } from "./context.ts";
-import { initError } from "./init-error.ts";
-
-const messageType = {
-  sync: 1,
-  forked: 2,
-  error: 3,
-  console: 4,
-  notify: 5,
-  warning: 6,
-  exec: 7,
-} as const;
+import { withFds } from "./fds.ts";
+import { answer, failureOf, type Message, messageType, receiveMessage } from "./init-message.ts";
 
 const SIGKILL = 9;
-const HEADER_SIZE = 16;
-const answer = new Uint8Array([1, 0, 0, 0]);
+/** How long the kernel may take to end a process; only one in an uninterruptible wait needs any time. */
+const endTimeoutMs = 10_000;
 
-/** A message of init, decoded; init may be in a hostile container by now, so lengths are checked. */
-interface Message {
-  readonly type: number;
-  readonly index: number;
-  readonly error: number;
-  readonly value: number;
-  readonly text: string;
-  readonly fds: readonly number[];
-}
-
-/** A process on its way to becoming the container's. */
+/** A process on its way to becoming the container's. Whoever gets one owns its pidfd. */
 export interface InitProcess {
   readonly pid: number;
   readonly pidfd: number;
 }
 
-/** What the caller does when init waits for it. A thrown error ends init. */
+/** What the caller does when init waits for it. A thrown error ends init. Processes are lent, not given. */
 export interface SessionHandlers {
   /** The user namespace exists and has no ids yet. */
   mapIds?(init: InitProcess): void | Promise<void>;
@@ -72,32 +52,33 @@ export interface SpawnInit {
 /** Starts init from a sealed copy of its executable, so that no container can reach the file (CVE-2019-5736). */
 export function spawnInit(rt: Runtime, { plan, stdio, fds, cgroupFd }: SpawnInit): Session {
   const native = rt.native();
-  const opened: number[] = [];
-  try {
-    const image = native.sealedCopy(`${libexecDir()}/init`);
-    opened.push(image);
-    const planFd = native.sealedMemory("plan", encodePlan(plan.ops));
-    opened.push(planFd);
+  return withFds((own) => {
+    const image = own(native.sealedCopy(`${libexecDir()}/init`));
+    const planFd = own(native.sealedMemory("plan", encodePlan(plan.ops)));
     const [ours, theirs] = native.socketPair();
-    opened.push(theirs);
-    const first = native.spawn({
-      file: image,
-      argv: ["tsrunc-init", `${planFd},${theirs}`],
-      env: [],
-      stdio,
-      keepFds: [planFd, theirs, ...fds],
-      cloneFlags: plan.cloneFlags,
-      cgroupFd,
-    });
-    return { plan, fd: ours, first };
-  } finally {
-    for (const fd of opened) closeSync(fd);
-  }
+    own(theirs);
+    try {
+      const first = native.spawn({
+        file: image,
+        argv: ["tsrunc-init", `${planFd},${theirs}`],
+        env: [],
+        stdio,
+        keepFds: [planFd, theirs, ...fds],
+        cloneFlags: plan.cloneFlags,
+        cgroupFd,
+      });
+      return { plan, fd: ours, first };
+    } catch (error) {
+      closeSync(ours);
+      throw error;
+    }
+  });
 }
 
 /**
  * Talks with init until it is ready (and answered), with `untilExec` until it has executed the program.
- * Returns the process that counts. On failure init is dead and reaped, and the error says what it tried.
+ * Returns the process that counts, which is the caller's from then on. On failure init is dead and reaped, and the
+ * error says what it tried. The session is closed in any case.
  */
 export async function converse(
   rt: Runtime,
@@ -109,7 +90,7 @@ export async function converse(
   try {
     return await conversation.run(untilExec);
   } catch (error) {
-    conversation.kill();
+    await conversation.end();
     throw error;
   } finally {
     closeSync(session.fd);
@@ -122,8 +103,8 @@ class Conversation {
   readonly #handlers: SessionHandlers;
   /** Undefined while a forking plan has not forked. */
   #init: InitProcess | undefined;
-  /** A sync that overtook the report of the fork: two processes write to one socket. */
-  #early: Message | undefined;
+  /** Messages that overtook the report of the fork: two processes write to one socket. */
+  readonly #early: Message[] = [];
   #executing = false;
 
   constructor(rt: Runtime, session: Session, handlers: SessionHandlers) {
@@ -135,51 +116,43 @@ class Conversation {
 
   async run(untilExec: boolean): Promise<InitProcess> {
     for (;;) {
-      const message = await this.#next();
+      const message = await receiveMessage(this.#rt, this.#session.fd);
       if (message === undefined) return this.#closed();
       const reached = await this.#handle(message);
       if (reached === syncPoint.ready && !untilExec) return this.#required();
     }
   }
 
-  /** Ends what has been started. The first process of a forking plan is reaped once the fork is known. */
-  kill(): void {
+  /** Kills and reaps what has been started. Never throws: there is an error already. */
+  async end(): Promise<void> {
     const { pid, pidfd } = this.#init ?? this.#session.first;
+    const native = this.#rt.native();
     try {
-      this.#rt.native().signalPidfd(pidfd, SIGKILL);
+      native.signalPidfd(pidfd, SIGKILL);
+      await this.#rt.waiter.wait([pidfd], endTimeoutMs);
     } catch {
       // it has ended by itself
     }
-    this.#rt.native().waitPid(pid, false);
-    closeSync(pidfd);
-  }
-
-  async #next(): Promise<Message | undefined> {
-    const native = this.#rt.native();
-    for (;;) {
-      try {
-        const { data, fds } = native.receive(this.#session.fd);
-        return data === undefined ? undefined : decode(data, fds);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "EAGAIN") throw error;
-      }
-      await this.#rt.waiter.wait([this.#session.fd], -1);
+    try {
+      native.waitPid(pid, true);
+    } catch {
+      // reaped already
     }
+    closeSync(pidfd);
   }
 
   /** Out: the sync point that was answered, if it was one. */
   async #handle(message: Message): Promise<number | undefined> {
+    if (message.type === messageType.forked) return this.#forked(message.value);
+    if (this.#init === undefined) {
+      this.#early.push(message);
+      return undefined;
+    }
     switch (message.type) {
       case messageType.sync:
-        if (this.#init === undefined) {
-          this.#early = message;
-          return undefined;
-        }
         return this.#sync(message.value);
-      case messageType.forked:
-        return this.#forked(message.value);
       case messageType.error:
-        throw this.#failure(message);
+        throw failureOf(this.#session.plan, message);
       case messageType.console:
         this.#console(message);
         return undefined;
@@ -197,13 +170,17 @@ class Conversation {
     }
   }
 
+  /** The first process is done; from here on its successor, our child too (CLONE_PARENT), is init. */
   async #forked(pid: number): Promise<number | undefined> {
     const native = this.#rt.native();
+    const { first } = this.#session;
+    if (this.#init !== undefined) throw fail("Internal", "init reported a second fork");
     this.#init = { pid, pidfd: native.openPidfd(pid) };
-    native.waitPid(this.#session.first.pid, false);
-    closeSync(this.#session.first.pidfd);
-    const early = this.#early;
-    return early === undefined ? undefined : this.#sync(early.value);
+    native.waitPid(first.pid, false);
+    closeSync(first.pidfd);
+    let reached: number | undefined;
+    for (const message of this.#early.splice(0)) reached = await this.#handle(message);
+    return reached;
   }
 
   async #sync(point: number): Promise<number> {
@@ -225,18 +202,18 @@ class Conversation {
     }
   }
 
-  #console({ fds, text }: Message): void {
-    const [master] = fds;
-    if (master === undefined) throw fail("Internal", "init sent no terminal");
-    if (this.#handlers.console === undefined) closeSync(master);
-    else this.#handlers.console(master, text);
+  #console({ fd, text }: Message): void {
+    if (fd === undefined) throw fail("Internal", "init sent no terminal");
+    if (this.#handlers.console === undefined) closeSync(fd);
+    else this.#handlers.console(fd, text);
   }
 
-  #notify({ fds }: Message): void {
-    const [listener] = fds;
-    if (listener === undefined) throw fail("Internal", "init sent no seccomp listener");
+  /** Init names the listener and we take it: sendmsg may be a call that waits for whoever holds it. */
+  #notify({ value }: Message): void {
+    const init = this.#required();
+    const listener = this.#rt.native().getFd(init.pidfd, value);
     try {
-      this.#handlers.notify?.(listener, this.#required());
+      this.#handlers.notify?.(listener, init);
     } finally {
       closeSync(listener);
     }
@@ -244,9 +221,13 @@ class Conversation {
   }
 
   /** The socket is closed by execve, or because init died. */
-  #closed(): InitProcess {
+  async #closed(): Promise<InitProcess> {
+    const report = this.#early.find(({ type }) => type === messageType.error);
+    if (report !== undefined) throw failureOf(this.#session.plan, report);
     if (this.#executing) return this.#required();
-    const status = this.#rt.native().waitPid((this.#init ?? this.#session.first).pid, true);
+    const { pid, pidfd } = this.#init ?? this.#session.first;
+    await this.#rt.waiter.wait([pidfd], endTimeoutMs);
+    const status = this.#rt.native().waitPid(pid, true);
     const how = status === undefined ? "" : `: exit status ${status}`;
     throw fail("Internal", `container init ended before it was ready${how}`, {
       stage: "init",
@@ -254,46 +235,8 @@ class Conversation {
     });
   }
 
-  #failure(message: Message): RuntimeError {
-    const [step = "", detail = ""] = message.text.split("\0");
-    const errno = errnoName(message.error);
-    return initError(this.#session.plan, { index: message.index, errno, step, detail });
-  }
-
   #required(): InitProcess {
     if (this.#init === undefined) throw fail("Internal", "init did not report its pid");
     return this.#init;
   }
-}
-
-function decode(data: Uint8Array, fds: readonly number[]): Message {
-  if (data.length < HEADER_SIZE) throw fail("Internal", "init sent a damaged message");
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  return {
-    type: view.getUint32(0, true),
-    index: view.getUint32(4, true),
-    error: view.getInt32(8, true),
-    value: view.getUint32(12, true),
-    text: new TextDecoder().decode(data.subarray(HEADER_SIZE)),
-    fds,
-  };
-}
-
-/** Reads errors from a started init over the gate's connection; returns when the program is executed. */
-export async function awaitExec(rt: Runtime, fd: number): Promise<void> {
-  const native = rt.native();
-  let executing = false;
-  for (;;) {
-    await rt.waiter.wait([fd], -1);
-    const { data, fds } = native.receive(fd);
-    if (data === undefined) break;
-    const { type, index, error, text } = decode(data, fds);
-    for (const extra of fds) closeSync(extra);
-    if (type === messageType.exec) executing = true;
-    if (type !== messageType.error) continue;
-    const [step = "", detail = ""] = text.split("\0");
-    throw initError(undefined, { index, errno: errnoName(error), step, detail });
-  }
-  if (!executing)
-    throw fail("FailedPrecondition", "container init ended before its program was executed");
 }

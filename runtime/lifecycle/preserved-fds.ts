@@ -14,7 +14,7 @@ export interface InheritedFds {
  * @throws InvalidArgument naming the first fd that is not open.
  */
 export function inheritedFds(rt: Runtime, preserve: number): InheritedFds {
-  const listening = listenFds();
+  const listening = listenFds(rt.env);
   const fds: number[] = [];
   for (let fd = 3; fd < 3 + listening + preserve; fd++) {
     if (!rt.native().isOpen(fd)) {
@@ -27,7 +27,6 @@ export function inheritedFds(rt: Runtime, preserve: number): InheritedFds {
 }
 
 /** How many sockets a supervisor has passed to us; 0 when LISTEN_PID names another process. */
-function listenFds(): number {
-  const { LISTEN_FDS: count = "", LISTEN_PID: pid } = process.env;
+function listenFds({ LISTEN_FDS: count = "", LISTEN_PID: pid }: Runtime["env"]): number {
   return Number(pid) === process.pid && /^\d{1,4}$/.test(count) ? Number(count) : 0;
 }

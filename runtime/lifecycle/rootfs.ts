@@ -1,7 +1,8 @@
 /** Where the container's root file system is on the host. */
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import type { Spec } from "../../schemas/generated/config.ts";
 import { fail, wrap } from "../base/errors.ts";
+import { mountPoints } from "../host/mounts.ts";
 
 /**
  * The directory, links resolved.
@@ -33,10 +34,7 @@ export function resolveRootfs(spec: Spec, bundle: string): string {
 export function sharedMountPoint(spec: Spec, rootfs: string): string | undefined {
   if (!(spec.linux?.rootfsPropagation ?? "").endsWith("shared")) return undefined;
   let best = "/";
-  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
-    const point = (line.split(" ")[4] ?? "/").replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
+  for (const point of mountPoints()) {
     const holds = rootfs === point || rootfs.startsWith(point === "/" ? "/" : `${point}/`);
     if (holds && point.length >= best.length) best = point;
   }

@@ -1,13 +1,16 @@
 /** `run`: create, start and, in the foreground, wait and delete. */
 import { closeSync } from "node:fs";
+import { describe } from "../base/errors.ts";
 import { loadSpec } from "../spec/load.ts";
 import { type BroughtUp, bringUp, type CreateOptions } from "./bring-up.ts";
 import type { Runtime } from "./context.ts";
+import { supervise } from "./foreground.ts";
 import { hookState, runHooks } from "./hooks.ts";
+import { closeRelay, relayUntilReady } from "./notify.ts";
 import { managerOf } from "./status.ts";
 import type { StateFile } from "./store.ts";
 import { removeContainer } from "./tear-down.ts";
-import { checkTerminal } from "./terminal.ts";
+import { checkTerminal, type TerminalKeeper, terminalKeeper } from "./terminal.ts";
 
 export interface RunOptions extends CreateOptions {
   readonly detach: boolean;
@@ -19,41 +22,66 @@ export interface RunOptions extends CreateOptions {
 /** Out: the container's exit status (128 + signal), or 0 when detached. */
 export async function run(rt: Runtime, options: RunOptions): Promise<number> {
   const spec = loadSpec(options.bundle, (text) => rt.log.warn(text));
-  const terminal = spec.process?.terminal === true;
-  checkTerminal({ terminal, consoleSocket: options.consoleSocket, detached: options.detach });
-  if (!options.detach && !options.noSubreaper) rt.native().setSubreaper(true);
-  let master = -1;
-  const keepMaster = (fd: number) => {
-    master = fd;
-  };
-  const mode = { gate: false, ...(options.detach ? {} : { terminal: keepMaster }) };
-  const container = await bringUp(rt, options, mode, spec);
-  const { state } = container;
-  await afterStart(rt, state);
-  if (options.detach) return 0;
-  return supervise(rt, container, master, options.keep);
+  const { consoleSocket, detach } = options;
+  checkTerminal({ terminal: spec.process?.terminal === true, consoleSocket, detached: detach });
+  if (!detach && !options.noSubreaper) rt.native().setSubreaper(true);
+  const terminal = terminalKeeper(rt, detach ? consoleSocket : undefined);
+  let container: BroughtUp;
+  try {
+    container = await bringUp(rt, options, { gate: false, terminal }, spec);
+  } catch (error) {
+    terminal.close();
+    throw error;
+  }
+  await afterStart(rt, container, terminal);
+  return detach ? leave(rt, container) : stay(rt, container, terminal, options.keep);
 }
 
 /** A failing poststart hook ends the container (runtime-spec, lifecycle step 10). */
-async function afterStart(rt: Runtime, state: StateFile): Promise<void> {
+async function afterStart(
+  rt: Runtime,
+  { state, init, relay }: BroughtUp,
+  terminal: TerminalKeeper,
+): Promise<void> {
   try {
     await runHooks(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
   } catch (error) {
-    await removeContainer(rt, state, managerOf(rt, state));
+    terminal.close();
+    closeRelay(relay);
+    closeSync(init.pidfd);
+    await removeOrWarn(rt, state);
     throw error;
   }
 }
 
-async function supervise(
+async function leave(rt: Runtime, { init, relay }: BroughtUp): Promise<number> {
+  try {
+    if (relay !== undefined) await relayUntilReady(rt, relay, init);
+    return 0;
+  } finally {
+    closeRelay(relay);
+    closeSync(init.pidfd);
+  }
+}
+
+async function stay(
   rt: Runtime,
-  { state, init }: BroughtUp,
-  master: number,
+  { state, init, relay }: BroughtUp,
+  terminal: TerminalKeeper,
   keep: boolean,
 ): Promise<number> {
   try {
-    return rt.native().foreground({ pid: init.pid, pidfd: init.pidfd, masterFd: master });
+    return supervise(rt, init, terminal, relay);
   } finally {
-    if (master >= 0) closeSync(master);
-    if (!keep) await removeContainer(rt, state, managerOf(rt, state));
+    if (!keep) await removeOrWarn(rt, state);
+  }
+}
+
+/** What went wrong before, or the container's status, is what the caller has to hear. */
+async function removeOrWarn(rt: Runtime, state: StateFile): Promise<void> {
+  try {
+    await removeContainer(rt, state, managerOf(rt, state));
+  } catch (error) {
+    rt.log.warn(`cannot remove container ${state.id}: ${describe(error)}`);
   }
 }

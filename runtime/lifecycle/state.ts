@@ -1,5 +1,5 @@
 /** `state` and `list`: what is known about containers. */
-import { describe } from "../base/errors.ts";
+import { describe, RuntimeError } from "../base/errors.ts";
 import { userName } from "../host/users.ts";
 import type { Runtime } from "./context.ts";
 import { type Container, openContainer, type Status } from "./status.ts";
@@ -32,6 +32,8 @@ export function listContainers(rt: Runtime): ContainerState[] {
     try {
       found.push(state(rt, id));
     } catch (error) {
+      // being made or deleted at this moment
+      if (error instanceof RuntimeError && error.code === "NotFound") continue;
       rt.log.warn(`load container ${id}: ${describe(error)}`);
     }
   }

@@ -3,9 +3,12 @@ import { fail } from "../base/errors.ts";
 import { checkContainerId } from "../base/ids.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { cgroupsFromPaths } from "../cgroups/open.ts";
-import { isAlive } from "../host/process-stat.ts";
+import { isAlive, liveProcess, type ProcessStat } from "../host/process-stat.ts";
 import type { Runtime } from "./context.ts";
 import { gateExists, loadState, type StateFile } from "./store.ts";
+
+/** What init calls itself until it executes the program (native/init/main.c). */
+const initName = "tsrunc:init";
 
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 
@@ -38,9 +41,15 @@ function statusOf(rt: Runtime, state: StateFile, cgroups: CgroupManager | undefi
     const { pid, startTime } = state.creator;
     return isAlive(pid, startTime) ? "creating" : "stopped";
   }
-  if (!isAlive(state.pid, state.startTime)) return "stopped";
+  const init = liveProcess(state.pid, state.startTime);
+  if (init === undefined) return "stopped";
   if (cgroups?.isFrozen() === true) return "paused";
-  return gateExists(rt.root, state.id) ? "created" : "running";
+  return isBehindGate(rt, state, init) ? "created" : "running";
+}
+
+/** A `start` that was killed may have left the gate, but then init has become the program. */
+function isBehindGate(rt: Runtime, { id }: StateFile, { name }: ProcessStat): boolean {
+  return name === initName && gateExists(rt.root, id);
 }
 
 /** Throws runc's text for a verb that needs a live container. */

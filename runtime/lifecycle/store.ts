@@ -11,7 +11,6 @@ import {
   statSync,
   unlinkSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import type { Hook, Spec } from "../../schemas/generated/config.ts";
 import { errnoOf, fail, wrap } from "../base/errors.ts";
@@ -79,8 +78,21 @@ export function claimDir(root: string, id: string): string {
   return dir;
 }
 
-export function removeDir(root: string, id: string): void {
-  rmSync(containerDir(root, id), { recursive: true, force: true });
+/**
+ * Removes the directory. Out: true for the one of several callers at once that removed the state; whoever is killed
+ * half-way leaves a directory that `delete --force` removes.
+ */
+export function removeDir(root: string, id: string): boolean {
+  const dir = containerDir(root, id);
+  let isFirst = true;
+  try {
+    unlinkSync(`${dir}/${stateName}`);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw wrap(error, { op: "remove state", path: dir });
+    isFirst = false;
+  }
+  rmSync(dir, { recursive: true, force: true });
+  return isFirst;
 }
 
 /** Replaces a file as a whole: readers see the old or the new one, a crash leaves no half. */
@@ -91,12 +103,13 @@ export function writeAtomically(path: string, text: string, mode: number): void 
   try {
     const fd = openSync(temporary, flags, mode);
     try {
-      writeSync(fd, text);
+      writeFileSync(fd, text); // loops: a full disk must not pass for a short file
     } finally {
       closeSync(fd);
     }
     renameSync(temporary, path);
   } catch (error) {
+    rmSync(temporary, { force: true });
     throw wrap(error, { op: "write", path });
   }
 }

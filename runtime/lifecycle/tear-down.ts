@@ -1,7 +1,8 @@
 /** Ends a container's processes and removes what create has made. */
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { errnoOf, wrap } from "../base/errors.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
+import { mountPoints } from "../host/mounts.ts";
 import { isAlive } from "../host/process-stat.ts";
 import type { Runtime } from "./context.ts";
 import { hookState, runHooksWarning } from "./hooks.ts";
@@ -18,18 +19,25 @@ export async function destroy(
   state: StateFile,
   cgroups: CgroupManager | undefined,
 ): Promise<void> {
-  const alive = isAlive(state.pid, state.startTime);
-  const pidfd = alive ? openProcess(rt, state.pid, state.startTime) : undefined;
-  if (pidfd !== undefined) rt.native().signalPidfd(pidfd, SIGKILL);
-  if (cgroups !== undefined && holdsOthers(state, alive, cgroups) && cgroups.exists()) {
-    cgroups.signalAll(SIGKILL);
-    cgroups.thaw();
-  }
-  if (pidfd === undefined) return;
+  const pidfd = openProcess(rt, state.pid, state.startTime);
   try {
-    await rt.waiter.wait([pidfd], killTimeoutMs);
+    if (pidfd !== undefined) signal(rt, pidfd);
+    const isAlive = pidfd !== undefined;
+    if (cgroups !== undefined && holdsOthers(state, isAlive, cgroups) && cgroups.exists()) {
+      cgroups.signalAll(SIGKILL);
+      cgroups.thaw();
+    }
+    if (pidfd !== undefined) await rt.waiter.wait([pidfd], killTimeoutMs);
   } finally {
-    closeSync(pidfd);
+    if (pidfd !== undefined) closeSync(pidfd);
+  }
+}
+
+function signal(rt: Runtime, pidfd: number): void {
+  try {
+    rt.native().signalPidfd(pidfd, SIGKILL);
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH") throw wrap(error, { op: "kill container" });
   }
 }
 
@@ -43,6 +51,8 @@ function holdsOthers(state: StateFile, alive: boolean, cgroups: CgroupManager): 
 
 /** A pidfd of the recorded process; undefined when it has ended and its number belongs to another one. */
 export function openProcess(rt: Runtime, pid: number, startTime: string): number | undefined {
+  // the common case, for which the addon need not be opened
+  if (!isAlive(pid, startTime)) return undefined;
   let pidfd: number;
   try {
     pidfd = rt.native().openPidfd(pid);
@@ -68,15 +78,22 @@ export async function removeContainer(
   await destroy(rt, state, cgroups);
   cgroups?.remove();
   if (state.sharesMountNamespace) unmountBelow(rt, state.rootfs);
-  removeDir(rt.root, state.id);
+  // of several that delete it at once only one runs the hooks
+  if (!removeDir(rt.root, state.id)) return;
   await runHooksWarning(rt, "poststop", state.poststop, hookState(state, "stopped", 0));
 }
 
 /** A container without a mount namespace has left its mounts on the host. */
 export function unmountBelow(rt: Runtime, rootfs: string): void {
-  const points = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
-    .filter((point) => point.startsWith(`${rootfs}/`));
-  for (const point of points.reverse()) rt.native().unmount(point, MNT_DETACH);
+  const points = mountPoints().filter((point) => point.startsWith(`${rootfs}/`));
+  for (const point of points.reverse()) {
+    try {
+      rt.native().unmount(point, MNT_DETACH);
+    } catch (error) {
+      // detached along with what held it, or by another delete
+      const errno = errnoOf(error);
+      if (errno !== "EINVAL" && errno !== "ENOENT")
+        throw wrap(error, { op: "unmount", path: point });
+    }
+  }
 }

@@ -27,8 +27,34 @@ export function checkTerminal({ terminal, consoleSocket, detached }: TerminalOpt
   }
 }
 
+/** Holds the master between its arrival and the foreground loop. */
+export interface TerminalKeeper {
+  /** Takes the fd over. */
+  receive(master: number, name: string): void;
+  /** -1 when it is elsewhere or there is none. */
+  master(): number;
+  close(): void;
+}
+
+/** In: the console socket that gets the terminal; undefined when it stays with us. */
+export function terminalKeeper(rt: Runtime, consoleSocket: string | undefined): TerminalKeeper {
+  let held = -1;
+  return {
+    receive: (master, name) => {
+      if (consoleSocket) return sendTerminal(rt, consoleSocket, master, name);
+      held = master;
+      rt.native().prepareTerminal(master);
+    },
+    master: () => held,
+    close: () => {
+      if (held >= 0) closeSync(held);
+      held = -1;
+    },
+  };
+}
+
 /** Hands the master to the owner of the console socket: one fd, the terminal's name as data. */
-export function sendTerminal(rt: Runtime, socket: string, master: number, name: string): void {
+function sendTerminal(rt: Runtime, socket: string, master: number, name: string): void {
   try {
     sendFd(rt, socket, master, name);
   } catch (error) {

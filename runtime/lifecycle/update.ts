@@ -11,5 +11,17 @@ export async function update(rt: Runtime, id: string, resources: LinuxResources)
   if (container.cgroups === undefined) {
     throw fail("FailedPrecondition", "the container has no cgroup to update");
   }
-  for (const warning of container.cgroups.update(resources)) rt.log.warn(warning);
+  for (const warning of container.cgroups.update(completeResources(resources)))
+    rt.log.warn(warning);
+}
+
+/**
+ * What runc does to every update, from flags or file: a memory limit that is lifted lifts the swap limit with it
+ * (the kernel refuses swap below memory).
+ */
+export function completeResources(resources: LinuxResources): LinuxResources {
+  const memory = resources.memory;
+  if (memory === undefined || memory.swap !== undefined) return resources;
+  if (memory.limit === undefined || BigInt(memory.limit) !== -1n) return resources;
+  return { ...resources, memory: { ...memory, swap: -1 } };
 }

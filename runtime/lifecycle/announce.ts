@@ -1,0 +1,17 @@
+/** Tells the caller about a new process: the pid file and the pidfd socket of create, run and exec. */
+import type { Runtime } from "./context.ts";
+import type { InitProcess } from "./init-session.ts";
+import { writeAtomically } from "./store.ts";
+import { sendPidfd } from "./terminal.ts";
+
+export interface AnnounceOptions {
+  /** --pid-file: digits only, no newline, whole or not at all (containerd reads it with strconv.Atoi). */
+  readonly pidFile?: string;
+  /** --pidfd-socket: the caller gets a pidfd of the new process. */
+  readonly pidfdSocket?: string;
+}
+
+export function announce(rt: Runtime, options: AnnounceOptions, { pid, pidfd }: InitProcess): void {
+  if (options.pidfdSocket) sendPidfd(rt, options.pidfdSocket, pidfd);
+  if (options.pidFile) writeAtomically(options.pidFile, String(pid), 0o644);
+}

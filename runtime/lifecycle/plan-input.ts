@@ -1,0 +1,87 @@
+/** Collects what a create plan depends on: opened fds and facts of the host. The plan itself is pure. */
+import { existsSync } from "node:fs";
+import type { Spec } from "../../schemas/generated/config.ts";
+import type { CgroupManager } from "../cgroups/manager.ts";
+import { cgroupHost } from "../host/cgroup-mode.ts";
+import type { CgroupHierarchyFacts } from "../plan/cgroup-mounts.ts";
+import type { CreatePlanInput } from "../plan/create.ts";
+import type { SeccompFilter } from "../plan/process.ts";
+import { type CgroupJoin, openCgroupJoin } from "./cgroup-join.ts";
+import type { Runtime } from "./context.ts";
+import type { OwnFd } from "./fds.ts";
+import { makeGate } from "./gate.ts";
+import { deniesSetGroups } from "./id-maps.ts";
+import { openNamespaces } from "./namespace-fds.ts";
+import { inheritedFds } from "./preserved-fds.ts";
+import { sharedMountPoint } from "./rootfs.ts";
+
+export interface PlanSubject {
+  readonly id: string;
+  readonly bundle: string;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly preserveFds: number;
+  readonly spec: Spec;
+  readonly rootfs: string;
+  readonly cgroups: CgroupManager;
+  readonly seccomp: SeccompFilter | undefined;
+  /** Wait to be started. */
+  readonly gate: boolean;
+}
+
+export interface CollectedInput {
+  readonly input: CreatePlanInput;
+  /** What init gets: the fds that the plan refers to, and those that the program inherits. */
+  readonly fds: readonly number[];
+  readonly cgroupDirectory: number;
+}
+
+/** Every fd is noted in `own`; the inherited ones are the caller's. */
+export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd): CollectedInput {
+  const { id, bundle, spec, rootfs, cgroups, seccomp, noPivot } = subject;
+  const { linux = {} } = spec;
+  const inherited = inheritedFds(rt, subject.preserveFds);
+  const joins = openNamespaces(linux.namespaces ?? [], own);
+  const join = openCgroupJoin(cgroups, own);
+  const gateFd = subject.gate ? own(makeGate(rt, id)) : -1;
+  const input: CreatePlanInput = {
+    id,
+    spec,
+    bundle,
+    rootfs,
+    joins,
+    cgroupFds: join.files,
+    cgroupMounts: {
+      mode: cgroups.mode,
+      hierarchies: hasCgroupMount(spec) ? hierarchiesOf(cgroups) : [],
+      namespaced: (linux.namespaces ?? []).some(({ type }) => type === "cgroup"),
+    },
+    seccomp,
+    noPivot,
+    newKeyring: !subject.noNewKeyring,
+    inherited,
+    gateFd,
+    rootfsMountPoint: sharedMountPoint(spec, rootfs),
+    hasKcore: existsSync("/proc/kcore"),
+    setGroupsDenied: deniesSetGroups(linux),
+  };
+  return { input, fds: initFds(input, join), cgroupDirectory: join.directory };
+}
+
+function initFds({ joins, gateFd, inherited }: CreatePlanInput, { files }: CgroupJoin): number[] {
+  const fds = [...joins, ...files].map(({ fd }) => fd);
+  if (gateFd >= 0) fds.push(gateFd);
+  return [...fds, ...inherited.fds];
+}
+
+function hasCgroupMount({ mounts = [] }: Spec): boolean {
+  return mounts.some(({ type }) => type === "cgroup");
+}
+
+function hierarchiesOf(cgroups: CgroupManager): CgroupHierarchyFacts[] {
+  return cgroupHost().hierarchies.flatMap(({ controllers, mountPoint }) => {
+    const path = cgroups.paths[controllers[0] ?? ""];
+    if (path === undefined || controllers[0] === "") return [];
+    return [{ name: mountPoint.slice(mountPoint.lastIndexOf("/") + 1), controllers, path }];
+  });
+}
