@@ -96,9 +96,22 @@ Napi::Value Foreground(const Napi::CallbackInfo &info)
     const auto master = ReadInt(env, options->Get("masterFd"), "masterFd");
     if (!master)
         return env.Undefined();
+    tsr_notify_pair pair{-1, -1};
+    const Napi::Value notify = options->Get("notify");
+    if (notify.IsEmpty() || !notify.IsUndefined()) {
+        const auto fds = ReadInts(env, notify, "notify");
+        if (!fds)
+            return env.Undefined();
+        if (fds->size() != 2) {
+            Napi::TypeError::New(env, "notify must have two fds").ThrowAsJavaScriptException();
+            return env.Undefined();
+        }
+        pair = {(*fds)[0], (*fds)[1]};
+    }
     int status = 0;
     tsr_error error;
-    if (tsr_foreground(*pid, *pidfd, *master, &status, &error) != 0)
+    if (tsr_foreground(*pid, *pidfd, *master, pair.socket < 0 ? nullptr : &pair, &status, &error) !=
+        0)
         return ThrowSystemError(env, error);
     return Napi::Number::New(env, status);
 }

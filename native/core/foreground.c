@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "notify.h"
 #include "process.h"
 #include "scoped_fd.h"
 #include "signal_relay.h"
@@ -50,6 +51,7 @@ struct loop {
     int pidfd;
     int signals;
     int master;
+    const struct tsr_notify_pair *notify; /* NULL when nobody wants to know */
     bool has_input;     /* stdin has not ended */
     bool is_hung_up;    /* nobody has the slave open */
     bool is_empty;      /* the last read of master found nothing */
@@ -209,7 +211,15 @@ static void pass_signals(struct loop *loop)
     }
 }
 
-enum { POLL_PID, POLL_SIGNALS, POLL_MASTER, POLL_INPUT, POLL_SINK, POLL_COUNT };
+/* A manager that does not listen any more is no reason to stop the container. */
+static void pass_notification(struct loop *loop)
+{
+    bool ready;
+    struct tsr_error ignored;
+    tsr_notify_forward(loop->notify->socket, loop->notify->host, &ready, &ignored);
+}
+
+enum { POLL_PID, POLL_SIGNALS, POLL_NOTIFY, POLL_MASTER, POLL_INPUT, POLL_SINK, POLL_COUNT };
 
 /* Fds in which nothing interests us are left out: a hang-up that we cannot act on would spin. */
 static void choose_events(const struct loop *loop, struct pollfd fds[POLL_COUNT])
@@ -217,6 +227,8 @@ static void choose_events(const struct loop *loop, struct pollfd fds[POLL_COUNT]
     for (int index = 0; index < POLL_COUNT; index++)
         fds[index] = (struct pollfd){.fd = -1};
     fds[POLL_SIGNALS] = (struct pollfd){.fd = loop->signals, .events = POLLIN};
+    if (loop->notify != NULL)
+        fds[POLL_NOTIFY] = (struct pollfd){.fd = loop->notify->socket, .events = POLLIN};
     if (!loop->has_exited)
         fds[POLL_PID] = (struct pollfd){.fd = loop->pidfd, .events = POLLIN};
     if (loop->master < 0)
@@ -277,6 +289,8 @@ static int run_loop(struct loop *loop, struct tsr_error *error)
         }
         if (fds[POLL_SIGNALS].revents != 0)
             pass_signals(loop);
+        if (fds[POLL_NOTIFY].revents != 0)
+            pass_notification(loop);
         if (fds[POLL_PID].revents != 0) {
             loop->has_exited = true;
             loop->is_empty = false; /* look once more: it may have written just before */
@@ -327,13 +341,15 @@ static int supervise(struct loop *loop, struct tsr_error *error)
     return result;
 }
 
-int tsr_foreground(pid_t pid, int pidfd, int master, int *status, struct tsr_error *error)
+int tsr_foreground(pid_t pid, int pidfd, int master, const struct tsr_notify_pair *notify,
+                   int *status, struct tsr_error *error)
 {
     struct loop loop;
     memset(&loop, 0, sizeof loop);
     loop.pidfd = pidfd;
     loop.signals = -1;
     loop.master = master;
+    loop.notify = notify;
     loop.has_input = true;
     loop.sink.own_fd = -1;
 

@@ -77,10 +77,20 @@ int tsr_socket_connect_at(int directory, const char *name, struct tsr_error *err
     return connect_to_file(SOCK_SEQPACKET, file, error);
 }
 
-int tsr_socket_connect_stream(const char *path, struct tsr_error *error)
+static int connect_to_path(int type, const char *path, struct tsr_error *error)
 {
     TSR_SCOPED_FD int file = open(path, O_PATH | O_CLOEXEC);
     if (file < 0)
         return tsr_fail(error, "connect");
-    return connect_to_file(SOCK_STREAM, file, error);
+    return connect_to_file(type, file, error);
+}
+
+int tsr_socket_connect_stream(const char *path, struct tsr_error *error)
+{
+    return connect_to_path(SOCK_STREAM, path, error);
+}
+
+int tsr_socket_connect_datagram(const char *path, struct tsr_error *error)
+{
+    return connect_to_path(SOCK_DGRAM, path, error);
 }

@@ -19,4 +19,7 @@ int tsr_socket_connect_at(int directory, const char *name, struct tsr_error *err
 /* Connects a SOCK_STREAM socket to a path of any length. */
 int tsr_socket_connect_stream(const char *path, struct tsr_error *error);
 
+/* The same for SOCK_DGRAM. */
+int tsr_socket_connect_datagram(const char *path, struct tsr_error *error);
+
 #endif

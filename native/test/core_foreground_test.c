@@ -67,7 +67,7 @@ static int supervise(const char *command)
     tsr_foreground_prepare(inner.master);
     CHECK(tsr_spawn(&options, &spawned, &error) == 0);
     close(inner.slave);
-    CHECK(tsr_foreground(spawned.pid, spawned.pidfd, inner.master, &status, &error) == 0);
+    CHECK(tsr_foreground(spawned.pid, spawned.pidfd, inner.master, NULL, &status, &error) == 0);
     return status;
 }
 

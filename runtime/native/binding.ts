@@ -41,6 +41,8 @@ export interface ForegroundOptions {
   readonly pidfd: number;
   /** Master side of the container's terminal, or -1 when it shares the caller's stdio. */
   readonly masterFd: number;
+  /** What the container says to the first fd (notifyListenAt) goes to the second (notifyConnect). */
+  readonly notify?: readonly [socket: number, host: number];
 }
 
 export interface FileSystemStats {
@@ -82,6 +84,15 @@ export interface NativeBinding {
   connectAt(dirFd: number, name: string): number;
   /** Connects a SOCK_STREAM socket to a path (console socket, pidfd socket). */
   connectStream(path: string): number;
+  /** Binds a SOCK_DGRAM socket of mode 0777 in the directory; EADDRINUSE while another one is alive there. */
+  notifyListenAt(dirFd: number, name: string): number;
+  /** Connects a SOCK_DGRAM socket to what $NOTIFY_SOCKET says, abstract names included. */
+  notifyConnect(address: string): number;
+  /**
+   * Sends what a container may say of its state (READY, STATUS, STOPPING, EXTEND_TIMEOUT_USEC) in
+   * the next datagram, if any, on to `host`. Returns whether READY=1 was in it.
+   */
+  notifyForward(socket: number, host: number): boolean;
   /**
    * sendmsg with SCM_RIGHTS (8 fds at most); MSG_NOSIGNAL; retries EINTR, blocks when full; EINVAL
    * for no bytes.
@@ -95,6 +106,8 @@ export interface NativeBinding {
   /** poll(2) for POLLIN, blocking; timeout in ms, -1 for none. Returns the fds with any revents. */
   poll(fds: readonly number[], timeoutMs: number): number[];
   openPidfd(pid: number): number;
+  /** A copy of an fd of another process (pidfd_getfd(2)); needs the right to trace it. */
+  getFd(pidfd: number, fd: number): number;
   signalPidfd(pidfd: number, signal: number): void;
   /** kill(2). */
   kill(pid: number, signal: number): void;
