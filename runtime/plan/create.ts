@@ -91,7 +91,7 @@ export function buildCreatePlan(input: CreatePlanInput): Plan {
   const { builder, namespaces } = context;
   addStart(context);
   if (context.openEarly) openTrees(context);
-  addNamespaces(builder, namespaces);
+  addNamespaces(builder, namespaces, timeOffsets(context.linux));
   builder.ops.push({ op: "newSession" });
   if (namespaces.isNew("network")) builder.ops.push({ op: "loopbackUp" });
   addRoot(context);

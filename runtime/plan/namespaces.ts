@@ -63,7 +63,12 @@ function orderJoins(joins: readonly JoinedNamespace[]): JoinedNamespace[] {
 }
 
 /** Adds the joins and, where needed, the fork with the new namespaces and the mapping of ids. */
-export function addNamespaces(builder: PlanBuilder, namespaces: NamespacePlan): void {
+export function addNamespaces(
+  builder: PlanBuilder,
+  namespaces: NamespacePlan,
+  timeOffsets: string,
+): void {
+  if (takesTimeEarly(namespaces)) builder.ops.push({ op: "timeOffset", text: timeOffsets });
   for (const { type, fd, path } of namespaces.joins) {
     builder.ops.push({ op: "joinNamespace", fd, type: namespaceFlag(type), path });
   }
@@ -89,5 +94,14 @@ export function addLateNamespaces(
   timeOffsets: string,
 ): void {
   if (namespaces.newCgroup) builder.ops.push({ op: "unshare", flags: namespaceFlag("cgroup") });
-  if (namespaces.newTime) builder.ops.push({ op: "timeOffset", text: timeOffsets });
+  if (!namespaces.newTime || takesTimeEarly(namespaces)) return;
+  const time = { op: "timeOffset", text: timeOffsets } as const;
+  if (!namespaces.has("user")) builder.ops.push(time);
+  // the file belongs to host root while we are hidden; nobody else is in a user namespace that is new
+  else builder.ops.push({ op: "setDumpable", value: 1 }, time, { op: "setDumpable", value: 0 });
+}
+
+/** Where others live in the user namespace already we must not become dumpable in it (CVE-2016-9962). */
+function takesTimeEarly(namespaces: NamespacePlan): boolean {
+  return namespaces.newTime && namespaces.has("user") && !namespaces.isNew("user");
 }
