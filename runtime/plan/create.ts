@@ -163,7 +163,9 @@ function addRoot(context: Context): void {
     openDevices(builder, devices);
     return;
   }
-  const propagation = propagationFlag(linux.rootfsPropagation ?? "") || MS.SLAVE | MS.REC;
+  const wanted = propagationFlag(linux.rootfsPropagation ?? "") || MS.SLAVE | MS.REC;
+  // nothing could be opened in an unbindable tree; the root becomes so at the end (setRootAttributes)
+  const propagation = (wanted & MS.UNBINDABLE) === 0 ? wanted : MS.PRIVATE;
   builder.ops.push({ op: "setPropagation", path: "/", flags: BigInt(propagation | MS.REC) });
   if (input.rootfsMountPoint !== undefined) {
     const path = input.rootfsMountPoint;
