@@ -1,15 +1,15 @@
 /** `exec`: one more process in a container. */
 import { closeSync, existsSync, readFileSync, readlinkSync } from "node:fs";
-import type { Capabilities, Process, Spec } from "../../schemas/generated/config.ts";
+import type { Process, Spec } from "../../schemas/generated/config.ts";
 import { fail, wrap } from "../base/errors.ts";
-import { parseUser } from "../base/user.ts";
+import { isAlive } from "../host/process-stat.ts";
 import { buildExecPlan } from "../plan/exec.ts";
 import { checkProcess } from "../spec/check.ts";
-import { loadProcess } from "../spec/load.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
 import { announce } from "./announce.ts";
 import { openCgroupJoin } from "./cgroup-join.ts";
 import type { Runtime } from "./context.ts";
+import { execProcess, type ProcessOptions } from "./exec-process.ts";
 import { withFds } from "./fds.ts";
 import { supervise } from "./foreground.ts";
 import { hookState } from "./hooks.ts";
@@ -28,31 +28,22 @@ import { loadFrozenConfig } from "./store.ts";
 import { openProcess } from "./tear-down.ts";
 import { checkTerminal, type TerminalKeeper, terminalKeeper } from "./terminal.ts";
 
-export interface ExecOptions {
+export interface ExecOptions extends ProcessOptions {
   readonly id: string;
-  /** `--process`: replaces everything that other options say about the process. */
-  readonly processFile?: string;
-  readonly args: readonly string[];
-  readonly cwd?: string;
-  readonly env: readonly string[];
-  readonly tty?: boolean;
-  /** `uid[:gid]`, numbers only. */
-  readonly user?: string;
-  readonly additionalGids: readonly number[];
   readonly consoleSocket?: string;
   readonly pidFile?: string;
   readonly pidfdSocket?: string;
   readonly detach: boolean;
-  readonly processLabel?: string;
-  readonly apparmor?: string;
-  readonly noNewPrivs?: boolean;
-  readonly caps: readonly string[];
   readonly preserveFds: number;
+  /** `--cgroup` as typed. */
   readonly cgroups: readonly string[];
   readonly ignorePaused: boolean;
 }
 
-/** Out: the process's exit status (128 + signal), or 0 when detached. */
+/**
+ * Out: the process's exit status (128 + signal), or 0 when detached.
+ * With ignorePaused in a paused container it waits for resume, on v2 inside clone3(2): not for an event loop.
+ */
 export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
   const container = openContainer(rt, options.id);
   requireExecutable(container, options);
@@ -66,17 +57,23 @@ export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
   });
   const { consoleSocket, detach } = options;
   const terminal = terminalKeeper(rt, detach ? consoleSocket : undefined);
-  const session = await spawnExec(rt, container, spec, process, options);
   let init: InitProcess;
   try {
+    const session = await spawnExec(rt, container, spec, process, options);
     init = await converse(rt, session, handlers(rt, container, spec, options, terminal), true);
   } catch (error) {
     terminal.close();
+    // whatever its end made fail half-way: ESRCH, ENOENT, ENOMEM of a dead pid namespace
+    if (hasEnded(container)) throw fail("FailedPrecondition", "container not running");
     throw error;
   }
   if (!detach) return supervise(rt, init, terminal);
   closeSync(init.pidfd);
   return 0;
+}
+
+function hasEnded({ state }: Container): boolean {
+  return !isAlive(state.pid, state.startTime);
 }
 
 function handlers(
@@ -109,53 +106,6 @@ function requireExecutable(container: Container, options: ExecOptions): void {
       "cannot exec in a paused container (use --ignore-paused to override)",
     );
   }
-}
-
-/** The container's own process as frozen at create, changed by what the options say. */
-export function execProcess(spec: Spec, options: ExecOptions): Process {
-  const base = spec.process;
-  if (options.processFile !== undefined) {
-    // the container's affinity is for all that join it
-    const { execCPUAffinity } = base ?? {};
-    const process = loadProcess(options.processFile);
-    return execCPUAffinity === undefined ? process : { execCPUAffinity, ...process };
-  }
-  if (base === undefined) throw fail("FailedPrecondition", "the container's config has no process");
-  const { user, caps, tty, noNewPrivs } = options;
-  return {
-    ...base,
-    terminal: tty ?? false,
-    args: options.args,
-    env: [...(base.env ?? []), ...options.env],
-    user: {
-      ...base.user,
-      ...(user === undefined ? {} : userOf(user)),
-      ...(options.additionalGids.length === 0 ? {} : { additionalGids: options.additionalGids }),
-    },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(caps.length === 0 ? {} : { capabilities: addCapabilities(base.capabilities, caps) }),
-    ...(noNewPrivs === undefined ? {} : { noNewPrivileges: noNewPrivs }),
-    ...(options.apparmor === undefined ? {} : { apparmorProfile: options.apparmor }),
-    ...(options.processLabel === undefined ? {} : { selinuxLabel: options.processLabel }),
-  };
-}
-
-function userOf(text: string): { uid: number; gid?: number } {
-  const { uid, gid } = parseUser(text);
-  return gid === undefined ? { uid } : { uid, gid };
-}
-
-/** --cap never touches the inheritable set, and the ambient one only where it is inheritable already (CVE-2022-29162). */
-function addCapabilities(base: Capabilities | undefined, caps: readonly string[]): Capabilities {
-  const inheritable = base?.inheritable ?? [];
-  const ambient = caps.filter((name) => inheritable.includes(name));
-  return {
-    bounding: [...(base?.bounding ?? []), ...caps],
-    effective: [...(base?.effective ?? []), ...caps],
-    permitted: [...(base?.permitted ?? []), ...caps],
-    inheritable,
-    ambient: [...(base?.ambient ?? []), ...ambient],
-  };
 }
 
 async function spawnExec(
