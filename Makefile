@@ -111,6 +111,10 @@ test-unit: build/.compiled native ## unit tests and the hot-path budget
 test-native: native-tests ## C tests under ASan and UBSan
 	@for test in $(TESTS); do echo "$$test"; $$test || exit 1; done
 
+.PHONY: fuzz
+fuzz: build/native/fuzz/plan_fuzz ## a bounded run of the plan decoder's fuzzer; FUZZ_RUNS, FUZZ_SEED
+	$< $(if $(FUZZ_CLANG),-runs=$(FUZZ_RUNS) -seed=$(FUZZ_SEED) -max_len=65536,$(FUZZ_RUNS) $(FUZZ_SEED))
+
 .PHONY: cases
 cases: build build/.compiled ## conformance cases; RUNTIME=path of any OCI runtime (default: ours)
 	RUNTIME="$(abspath $(RUNTIME))" $(MOCHA) --config conformance/mocharc.json

@@ -107,6 +107,17 @@ $(TESTS): $(OBJ)/test/%: $(OBJ)/test/native/test/%.c.o $(OBJ)/test/init.a $(OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(SANITIZERS) $^ -Wl,--as-needed -lseccomp -o $@
 
+# --- fuzzing: libFuzzer where clang is, a driver of our own under gcc's sanitizers where it is not.
+FUZZ_CLANG := $(shell command -v clang 2>/dev/null)
+FUZZ_CC := $(if $(FUZZ_CLANG),clang -fsanitize=fuzzer,$(CC) -DFUZZ_DRIVER)
+FUZZ_RUNS ?= 1000000
+FUZZ_SEED ?= 1
+
+build/native/fuzz/plan_fuzz: native/test/plan_fuzz.c native/test/plan_sample.h native/init/plan.c native/init/plan.h \
+  schemas/generated/plan_ops.h native/native.mk | build/native/fuzz/.
+	$(call say,LINK)
+	$(Q)$(FUZZ_CC) $(TEST_FLAGS) -O2 native/test/plan_fuzz.c native/init/plan.c -o $@
+
 %/.:
 	@mkdir -p $@
 

@@ -58,12 +58,15 @@ static inline void put_field(struct sample *s, uint8_t type, uint32_t number) {
     }
 }
 
-/* In: room for SAMPLE_CAPACITY bytes. Out: the plan's size. Field n of the plan is made of the number n. */
-static inline size_t sample_plan(uint8_t *out) {
+/*
+ * A plan of `count` operations from entry `first` of the table on. In: room for SAMPLE_CAPACITY bytes. Out: the
+ * plan's size. Field n of the plan is made of the number n.
+ */
+static inline size_t sample_plan(uint8_t *out, uint32_t first, uint32_t count) {
     static struct sample s;
     uint32_t number = 0;
     memset(&s, 0, sizeof s);
-    for (uint32_t i = 0; i < TSR_OP_COUNT; i++) {
+    for (uint32_t i = first; i < first + count; i++) {
         const struct tsr_op_desc *desc = &tsr_op_table[i];
         put_u32(s.ops + s.ops_size, desc->code);
         put_u32(s.ops + s.ops_size + 4, desc->nfields);
@@ -74,7 +77,7 @@ static inline size_t sample_plan(uint8_t *out) {
     memset(out, 0, SAMPLE_HEADER);
     put_u32(out, TSR_PLAN_MAGIC);
     put_u32(out + 4, TSR_PLAN_ABI);
-    put_u32(out + 8, TSR_OP_COUNT);
+    put_u32(out + 8, count);
     put_u32(out + 12, s.ops_size);
     put_u32(out + 16, s.blob_size);
     memcpy(out + SAMPLE_HEADER, s.ops, s.ops_size);

@@ -169,7 +169,7 @@ static void test_every_byte(void) {
 }
 
 int main(void) {
-    sample_size = sample_plan(sample);
+    sample_size = sample_plan(sample, 0, TSR_OP_COUNT);
     test_every_operation();
     test_sizes();
     test_header();
