@@ -20,6 +20,7 @@ import {
   type SessionHandlers,
   spawnInit,
 } from "./init-session.ts";
+import { checkLabels } from "./labels.ts";
 import { inheritedFds } from "./preserved-fds.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { loadFilter } from "./seccomp-filter.ts";
@@ -126,6 +127,7 @@ async function spawnExec(
     const plan = buildExecPlan({
       process,
       linux: spec.linux ?? {},
+      labels: checkLabels(process, ""),
       containerId: state.id,
       initPidfd,
       namespaceFlags: namespacesToJoin(state.namespaces, state.pid),

@@ -11,6 +11,7 @@ import type { Runtime } from "./context.ts";
 import type { OwnFd } from "./fds.ts";
 import { makeGate } from "./gate.ts";
 import { deniesSetGroups } from "./id-maps.ts";
+import { checkLabels } from "./labels.ts";
 import { openNamespaces } from "./namespace-fds.ts";
 import { inheritedFds } from "./preserved-fds.ts";
 import { sharedMountPoint } from "./rootfs.ts";
@@ -57,6 +58,7 @@ export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd):
       namespaced: (linux.namespaces ?? []).some(({ type }) => type === "cgroup"),
     },
     seccomp,
+    labels: checkLabels(spec.process ?? { cwd: "/" }, linux.mountLabel ?? ""),
     noPivot,
     newKeyring: !subject.noNewKeyring,
     inherited,

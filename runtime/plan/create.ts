@@ -13,6 +13,7 @@ import {
 } from "./devices.ts";
 import { addHooks } from "./hooks.ts";
 import { type ContainerMapping, containerMapping } from "./id-mapped-mounts.ts";
+import { addKeyLabel, addLabels, type Labels } from "./labels.ts";
 import { addPropagation } from "./mount-attributes.ts";
 import { addMounts, cleanPath, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
 import {
@@ -30,7 +31,6 @@ import {
   addFilter,
   addHome,
   addKeyring,
-  addLabels,
   addLookUp,
   addOomScore,
   addSeal,
@@ -57,6 +57,7 @@ export interface CreatePlanInput {
   readonly cgroupFds: readonly { readonly fd: number; readonly path: string }[];
   readonly cgroupMounts: CgroupMountFacts;
   readonly seccomp: SeccompFilter | undefined;
+  readonly labels: Labels;
   readonly noPivot: boolean;
   readonly newKeyring: boolean;
   /** Fds from 3 on that the program gets, and what its environment says of them. */
@@ -126,7 +127,7 @@ function newContext(input: CreatePlanInput): Context {
     linux,
     namespaces,
     rootSlot: takeSlot(builder, `mount root file system ${input.rootfs}`),
-    mounts: prepareMounts(builder, { mounts, bundle: input.bundle, cgroups: input.cgroupMounts }),
+    mounts: prepareMounts(builder, { mounts, namespaces, label: linux.mountLabel }),
     devices: bindsDev(input.spec) ? [] : prepareDevices(builder, linux.devices ?? [], inUser),
     mapping: containerMapping(linux, input.joins.find(({ type }) => type === "user")?.fd ?? -1),
     openEarly: inUser,
@@ -246,8 +247,9 @@ function addProcess({ builder, input, process, linux, namespaces }: Context): vo
     inherited: input.inherited,
     keyring: input.newKeyring ? { name: `_ses.${input.id}`, create: true } : undefined,
   };
+  addKeyLabel(builder, input.labels);
   addKeyring(builder, processInput);
-  addLabels(builder, process);
+  addLabels(builder, input.labels);
   addHome(builder, process);
   addPriorities(builder, process, namespaces.has("user"));
   addContainerWide(builder, linux);

@@ -1,5 +1,6 @@
 /** The ordered list of operations for one more process in a container. */
 import type { Linux, Process } from "../../schemas/generated/config.ts";
+import { addKeyLabel, addLabels, type Labels } from "./labels.ts";
 import { newPlanBuilder, type Plan, syncPoint } from "./plan.ts";
 import {
   addCredentials,
@@ -8,7 +9,6 @@ import {
   addFilter,
   addHome,
   addKeyring,
-  addLabels,
   addLookUp,
   addOomScore,
   addSeal,
@@ -27,6 +27,7 @@ export interface ExecPlanInput {
   readonly process: Process;
   /** The container's own. */
   readonly linux: Linux;
+  readonly labels: Labels;
   readonly containerId: string;
   /** pidfd of the container's init. */
   readonly initPidfd: number;
@@ -85,8 +86,9 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
       mount: 0,
     });
   }
+  addKeyLabel(builder, input.labels);
   addKeyring(builder, processInput);
-  addLabels(builder, process);
+  addLabels(builder, input.labels);
   addHome(builder, process);
   addPriorities(builder, process, input.inUserNamespace);
   addContainerWide(builder, input.linux);

@@ -4,15 +4,18 @@ import { fail } from "../base/errors.ts";
 import { MOUNT_ATTR, MS } from "../spec/mount-flags.ts";
 import { type MountOptions, parseMountOptions } from "../spec/mount-options.ts";
 import { addCgroupMount, type CgroupMountFacts } from "./cgroup-mounts.ts";
+import { withHostView } from "./host-view.ts";
 import { type ContainerMapping, newIdMapper } from "./id-mapped-mounts.ts";
+import { contextOption } from "./labels.ts";
 import { addAttribute, addPropagation } from "./mount-attributes.ts";
+import type { NamespacePlan } from "./namespaces.ts";
 import { type PlanBuilder, takeSlot } from "./plan.ts";
 
 export interface MountsInput {
   readonly mounts: readonly Mount[];
-  /** Absolute; what relative bind sources are relative to. */
-  readonly bundle: string;
-  readonly cgroups: CgroupMountFacts;
+  readonly namespaces: NamespacePlan;
+  /** `linux.mountLabel`. */
+  readonly label: string | undefined;
 }
 
 /** One mount, parsed and checked; what has to be opened outside is split from what happens inside. */
@@ -20,6 +23,8 @@ export interface PreparedMount {
   readonly mount: Mount;
   readonly destination: string;
   readonly options: MountOptions;
+  /** `context=...` for a new file system, where SELinux labels are asked for. */
+  readonly context: readonly string[];
   /** Slot of a bind source, opened by openSources. */
   readonly slot: number;
 }
@@ -42,13 +47,15 @@ const procExceptions: readonly string[] = [
 
 /** Parses and checks all entries. Throws InvalidArgument naming the entry. */
 export function prepareMounts(builder: PlanBuilder, input: MountsInput): PreparedMount[] {
-  return input.mounts.map((mount) => {
+  return input.mounts.map((entry) => {
+    const mount = withHostView(entry, input.namespaces);
     const destination = cleanPath(mount.destination);
     const options = parseMountOptions(mount.options ?? []);
     checkDestination(mount, destination, options);
     const about = `mount ${options.bind ? (mount.source ?? "") : (mount.type ?? "")} on ${destination}`;
     const slot = isCgroup(mount, options) ? -1 : takeSlot(builder, about);
-    return { mount, destination, options, slot };
+    const context = options.bind ? [] : contextOption(mount.type ?? "", input.label);
+    return { mount, destination, options, context, slot };
   });
 }
 
@@ -98,28 +105,29 @@ export function addMounts(
       coveredMode: mount.type === "tmpfs" && !options.copyUp && !hasMode(options) ? 1 : 0,
     });
     // a tmpfs gets its content or mode first
-    if (!options.bind && isLateReadonly(mount, options)) {
-      addAttribute(builder, slot, MOUNT_ATTR.RDONLY, 0n, false);
-    }
+    if (!options.bind) addLateAttributes(builder, prepared);
     for (const flag of options.propagation) addPropagation(builder, slot, flag);
   }
 }
 
-function addFileSystem(builder: PlanBuilder, { mount, options, slot }: PreparedMount): void {
+function addFileSystem(builder: PlanBuilder, prepared: PreparedMount): void {
+  const { mount, options, context, slot } = prepared;
   const type = mount.type ?? "";
-  let attributes = options.set;
-  if (isLateReadonly(mount, options)) attributes &= ~MOUNT_ATTR.RDONLY;
   builder.ops.push({
     op: "openDetached",
     slot,
     fstype: type,
     source: mount.source ?? type,
-    options: [...options.superFlags, ...options.data],
-    attributes,
+    options: [...options.superFlags, ...options.data, ...context],
+    attributes: isLateReadonly(mount, options) ? options.set & ~MOUNT_ATTR.RDONLY : options.set,
   });
-  const recursive = options.recursiveSet | options.recursiveClear;
-  if (recursive !== 0n) {
-    addAttribute(builder, slot, options.recursiveSet, options.recursiveClear, true);
+}
+
+function addLateAttributes(builder: PlanBuilder, { mount, options, slot }: PreparedMount): void {
+  if (isLateReadonly(mount, options)) addAttribute(builder, slot, MOUNT_ATTR.RDONLY, 0n, false);
+  const { recursiveSet, recursiveClear } = options;
+  if ((recursiveSet | recursiveClear) !== 0n) {
+    addAttribute(builder, slot, recursiveSet, recursiveClear, true);
   }
 }
 

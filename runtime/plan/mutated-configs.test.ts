@@ -78,6 +78,7 @@ function planFor(text: string): void {
     cgroupFds: [],
     cgroupMounts: { mode: "v1", hierarchies: [], namespaced: false },
     seccomp: undefined,
+    labels: {},
     noPivot: false,
     newKeyring: true,
     inherited: { fds: [], env: [] },

@@ -39,18 +39,6 @@ export function addOomScore(builder: PlanBuilder, process: Process): void {
   builder.ops.push({ op: "writeProc", path: "self/oom_score_adj", value, optional: 0 });
 }
 
-/** `self/attr/exec` writes for AppArmor and SELinux; the file is absent where no such LSM is. */
-export function addLabels(builder: PlanBuilder, process: Process): void {
-  const labels = [
-    process.apparmorProfile ? `exec ${process.apparmorProfile}` : "",
-    process.selinuxLabel ?? "",
-  ];
-  for (const value of labels) {
-    if (value === "") continue;
-    builder.ops.push({ op: "writeProc", path: "thread-self/attr/exec", value, optional: 0 });
-  }
-}
-
 /** Session keyring: own for the container, or joined by exec. */
 export function addKeyring(builder: PlanBuilder, input: ProcessInput): void {
   if (input.keyring === undefined) return;

@@ -40,6 +40,7 @@ describe("scheduling", () => {
 
   it("turns lists into masks of whole words", () => {
     expect([...bitMask("0-2,9")]).to.deep.equal([7, 2, 0, 0, 0, 0, 0, 0]);
+    expect([...bitMask("0, 2")]).to.deep.equal([5, 0, 0, 0, 0, 0, 0, 0]);
     expect(bitMask("63").length).to.equal(8);
     expect(bitMask("64").length).to.equal(16);
     expect(bitMask("64")[8]).to.equal(1);

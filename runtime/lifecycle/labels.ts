@@ -1,0 +1,36 @@
+/** Checks that the host can apply the labels that a config asks for, and finds the files to write them to. */
+import type { Process } from "../../schemas/generated/config.ts";
+import { fail } from "../base/errors.ts";
+import { appArmorFile, hasAppArmor, hasSelinux } from "../host/lsm.ts";
+import type { Labels } from "../plan/labels.ts";
+
+/**
+ * A label that cannot be applied is an error: the caller relies on it. Not so AppArmor's `unconfined`, which is how a
+ * process is without AppArmor. The host is only looked at for what is asked.
+ */
+export function checkLabels(
+  { apparmorProfile = "", selinuxLabel = "" }: Process,
+  mountLabel: string,
+): Labels {
+  const labels: { apparmor?: Labels["apparmor"] & object; selinux?: string } = {};
+  if (apparmorProfile !== "") {
+    if (hasAppArmor()) labels.apparmor = { file: appArmorFile(), profile: apparmorProfile };
+    else if (apparmorProfile !== "unconfined") {
+      throw fail(
+        "FailedPrecondition",
+        `apparmor profile "${apparmorProfile}" is specified in config, but apparmor is disabled or not supported`,
+      );
+    }
+  }
+  if (selinuxLabel !== "" || mountLabel !== "") {
+    if (!hasSelinux()) {
+      const what = selinuxLabel === "" ? "mount label" : "label";
+      throw fail(
+        "FailedPrecondition",
+        `selinux ${what} is specified in config, but selinux is disabled or not supported`,
+      );
+    }
+    if (selinuxLabel !== "") labels.selinux = selinuxLabel;
+  }
+  return labels;
+}
