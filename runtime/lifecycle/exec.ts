@@ -133,7 +133,7 @@ async function spawnExec(
       namespaceFlags: namespacesToJoin(state.namespaces, state.pid),
       inUserNamespace,
       setGroupsDenied: inUserNamespace && deniesSetGroups(state.pid),
-      chrootTo: state.sharesMountNamespace ? state.rootfs : undefined,
+      initRoot: globalThis.process.geteuid?.() === 0 ? `/proc/${state.pid}/root` : undefined,
       cgroupFds: files,
       seccomp,
       joinKeyring: state.keyring,

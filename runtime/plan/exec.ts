@@ -36,8 +36,11 @@ export interface ExecPlanInput {
   /** The container has a user namespace. */
   readonly inUserNamespace: boolean;
   readonly setGroupsDenied: boolean;
-  /** Host path of the container's root where it has no mount namespace of its own. */
-  readonly chrootTo: string | undefined;
+  /**
+   * Init's root as the caller reaches it (`/proc/PID/root`). setns(2) leads to the mount namespace's own root, which is
+   * the host's when the caller of create was in a chroot. Undefined for an unprivileged caller, who may not open it.
+   */
+  readonly initRoot: string | undefined;
   readonly cgroupFds: readonly { readonly fd: number; readonly path: string }[];
   readonly seccomp: SeccompFilter | undefined;
   readonly joinKeyring: boolean;
@@ -65,6 +68,7 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
   addOomScore(builder, process);
   addEarlyLimits(builder, process);
   if (input.inUserNamespace) addEarlyPriorities(builder, process);
+  if (input.initRoot !== undefined) ops.push({ op: "openRoot", path: input.initRoot });
   if (input.namespaceFlags !== 0) {
     ops.push({ op: "joinProcess", fd: input.initPidfd, flags: input.namespaceFlags });
   }
@@ -74,8 +78,8 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
     ops.push({ op: "setIds", uid: 0, gid: 0, groups: new Uint8Array(), setGroups: 0 });
   }
   ops.push({ op: "newSession" });
-  ops.push({ op: "openRoot", path: input.chrootTo ?? "/" });
-  if (input.chrootTo !== undefined) ops.push({ op: "chroot" });
+  if (input.initRoot === undefined) ops.push({ op: "openRoot", path: "/" });
+  else ops.push({ op: "chroot" });
   if (process.terminal === true) {
     const { height = 0, width = 0 } = process.consoleSize ?? {};
     ops.push({
