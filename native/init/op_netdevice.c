@@ -83,10 +83,12 @@ static bool is_kept(const struct nlmsghdr *message, int index) {
 /* One datagram of a dump. 1: the dump is complete. */
 static int take_addresses(struct init *c, const char *reply, size_t left) {
     const struct nlmsghdr *message = (const struct nlmsghdr *)reply;
+    left &= ~(size_t)(NLMSG_ALIGNTO - 1); /* NLMSG_NEXT takes off whole words, it must not wrap */
     for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
         if (message->nlmsg_type == NLMSG_DONE)
             return 1;
-        if (message->nlmsg_type == NLMSG_ERROR)
+        if (message->nlmsg_type == NLMSG_ERROR &&
+            message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
             return refused(c, "read addresses",
                            -((const struct nlmsgerr *)NLMSG_DATA(message))->error);
         if (!is_kept(message, device.index))

@@ -86,15 +86,12 @@ int op_umask(struct init *c, const struct tsr_args_umask *a) {
 
 /* One line of passwd(5): is it the uid's, and where does its home start? */
 static bool home_in_line(const char *line, uint32_t uid, char *home, size_t size) {
-    const char *field = line;
-    const char *fields[7];
-    for (int i = 0; i < 7; i++) {
-        fields[i] = field;
-        field = strchr(field, ':');
-        if (field == NULL && i < 5)
+    const char *fields[6] = {line}; /* name, password, uid, gid, gecos, home */
+    for (int i = 1; i < 6; i++) {
+        const char *colon = strchr(fields[i - 1], ':');
+        if (colon == NULL)
             return false;
-        if (field != NULL)
-            field++;
+        fields[i] = colon + 1;
     }
     char *end;
     if (fields[2][0] < '0' || fields[2][0] > '9') /* strtoul takes spaces and signs */
