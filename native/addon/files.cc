@@ -52,13 +52,13 @@ Napi::Value SealedMemory(const Napi::CallbackInfo &info)
     return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
 }
 
-Napi::Value IsOpen(const Napi::CallbackInfo &info)
+Napi::Value IsInherited(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
     const auto fd = ReadInt(env, info[0], "fd");
     if (!fd)
         return env.Undefined();
-    return Napi::Boolean::New(env, fcntl(*fd, F_GETFD) >= 0);
+    return Napi::Boolean::New(env, fcntl(*fd, F_GETFD) == 0);
 }
 
 Napi::Value StatFs(const Napi::CallbackInfo &info)
@@ -134,7 +134,7 @@ void ExportFiles(Napi::Env env, Napi::Object exports)
 {
     exports.Set("sealedCopy", Napi::Function::New<SealedCopy>(env, "sealedCopy"));
     exports.Set("sealedMemory", Napi::Function::New<SealedMemory>(env, "sealedMemory"));
-    exports.Set("isOpen", Napi::Function::New<IsOpen>(env, "isOpen"));
+    exports.Set("isInherited", Napi::Function::New<IsInherited>(env, "isInherited"));
     exports.Set("statfs", Napi::Function::New<StatFs>(env, "statfs"));
     exports.Set("unmount", Napi::Function::New<Unmount>(env, "unmount"));
     exports.Set("cgroupEvent", Napi::Function::New<CgroupEvent>(env, "cgroupEvent"));

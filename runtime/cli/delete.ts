@@ -6,8 +6,8 @@ import { runtimeOf } from "./runtime.ts";
 export const deleteCommand = defineCommand({
   name: "delete",
   usage: "<container-id>",
-  description: `Deletes the cgroups and the state of a container that has stopped, or was created and never
-started. A running one is deleted only with --force.`,
+  description: `Deletes the cgroups and the state of a container that has stopped. One that runs, or was
+created and never started, is deleted only with --force.`,
   flags: [
     {
       name: "force",

@@ -50,9 +50,6 @@ export const updateCommand = defineCommand({
     }
     const resources =
       flags.resources === "" ? resourcesFromFlags(flags) : resourcesFromFile(flags.resources);
-    if (resources.memory?.kernel !== undefined || resources.memory?.kernelTCP !== undefined) {
-      invocation.log.warn("kernel memory settings are ignored: the kernel has no such limits");
-    }
     await update(runtimeOf(invocation), id, resources);
     return 0;
   },

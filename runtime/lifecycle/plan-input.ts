@@ -65,6 +65,7 @@ export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd):
     gateFd,
     rootfsMountPoint: sharedMountPoint(spec, rootfs),
     hasKcore: existsSync("/proc/kcore"),
+    privileged: process.geteuid?.() === 0,
     setGroupsDenied: deniesSetGroups(linux),
   };
   return { input, fds: initFds(input, join), cgroupDirectory: join.directory };

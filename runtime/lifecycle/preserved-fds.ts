@@ -17,7 +17,7 @@ export function inheritedFds(rt: Runtime, preserve: number): InheritedFds {
   const listening = listenFds(rt.env);
   const fds: number[] = [];
   for (let fd = 3; fd < 3 + listening + preserve; fd++) {
-    if (!rt.native().isOpen(fd)) {
+    if (!rt.native().isInherited(fd)) {
       throw fail("InvalidArgument", `unable to preserve fd ${fd}: it is not open`);
     }
     fds.push(fd);

@@ -341,11 +341,12 @@ describe(`native binding${isBuilt ? "" : ` (skipped: no ${libexecDir()}/tsrunc.n
       expect(failure(() => native.sealedCopy("/none")).code).to.equal("ENOENT");
     });
 
-    it("reports file systems, open fds and terminals", () => {
+    it("reports file systems, inherited fds and terminals", () => {
       expect(native.statfs("/proc").type).to.equal(0x9fa0);
       const [read, write] = own(native.pipe());
-      expect(native.isOpen(read)).to.equal(true);
-      expect(native.isOpen(9999)).to.equal(false);
+      expect(native.isInherited(0)).to.equal(true);
+      expect(native.isInherited(read), "close-on-exec").to.equal(false);
+      expect(native.isInherited(9999)).to.equal(false);
       expect(native.isTerminal(write)).to.equal(false);
       expect(failure(() => native.terminalSize(write))).to.include({
         code: "ENOTTY",

@@ -117,8 +117,11 @@ export interface NativeBinding {
    */
   waitPid(pid: number, noHang: boolean): number | undefined;
   setSubreaper(on: boolean): void;
-  /** Is this fd open? (fcntl F_GETFD) */
-  isOpen(fd: number): boolean;
+  /**
+   * Did this fd come from our caller? It is open and not close-on-exec, as all that the engine opens for itself is
+   * (fcntl F_GETFD).
+   */
+  isInherited(fd: number): boolean;
   /** statfs(2) of a path, for file system magic numbers. */
   statfs(path: string): FileSystemStats;
   /** umount2(2). */

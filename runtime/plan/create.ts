@@ -67,6 +67,8 @@ export interface CreatePlanInput {
   /** Mount point that holds the rootfs; only needed when the host's propagation is kept. */
   readonly rootfsMountPoint: string | undefined;
   readonly hasKcore: boolean;
+  /** The caller may open trees outside of the user namespace; without, they are opened as the container's root. */
+  readonly privileged: boolean;
   /** setgroups was denied together with the id mapping (unprivileged caller). */
   readonly setGroupsDenied: boolean;
 }
@@ -82,7 +84,7 @@ interface Context {
   readonly devices: readonly PreparedDevice[];
   readonly mapping: ContainerMapping;
   readonly rootSlot: number;
-  /** Trees have to be opened before the fork into a user namespace. */
+  /** Trees are opened before the fork into a user namespace, whose root may not reach their paths. */
   readonly openEarly: boolean;
 }
 
@@ -130,7 +132,7 @@ function newContext(input: CreatePlanInput): Context {
     mounts: prepareMounts(builder, { mounts, namespaces, label: linux.mountLabel }),
     devices: bindsDev(input.spec) ? [] : prepareDevices(builder, linux.devices ?? [], inUser),
     mapping: containerMapping(linux, input.joins.find(({ type }) => type === "user")?.fd ?? -1),
-    openEarly: inUser,
+    openEarly: inUser && input.privileged,
   };
 }
 

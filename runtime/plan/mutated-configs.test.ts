@@ -85,6 +85,7 @@ function planFor(text: string): void {
     gateFd: 9,
     rootfsMountPoint: undefined,
     hasKcore: true,
+    privileged: true,
     setGroupsDenied: false,
   });
   expect(decodePlan(encodePlan(plan.ops))).to.have.length(plan.ops.length);
