@@ -28,7 +28,7 @@ function linuxFeatures(): LinuxFeatures {
     seccomp: seccompFeatures() as LinuxFeatures["seccomp"] & object,
     apparmor: { enabled: true },
     selinux: { enabled: true },
-    intelRdt: { enabled: false, schemata: false, monitoring: false },
+    intelRdt: { enabled: true, schemata: true, monitoring: true },
     memoryPolicy: {
       modes: Object.keys(memoryModes) as (keyof typeof memoryModes)[],
       flags: Object.keys(memoryFlags) as (keyof typeof memoryFlags)[],

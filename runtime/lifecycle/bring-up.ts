@@ -18,6 +18,7 @@ import { converse, type InitProcess, type Session, spawnInit } from "./init-sess
 import { firstState } from "./new-state.ts";
 import { addNotifySocket, closeRelay, type NotifyRelay, openRelay } from "./notify.ts";
 import { collectPlanInput } from "./plan-input.ts";
+import { joinRdt, makeRdt, planRdt, removeRdt } from "./rdt.ts";
 import { resolveRootfs } from "./rootfs.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { loadFilter } from "./seccomp-filter.ts";
@@ -77,6 +78,7 @@ export async function bringUp(
   checkPrivileges(spec);
   const rootfs = resolveRootfs(spec, bundle);
   const seccomp = await loadFilter(rt, spec);
+  const rdt = await planRdt(spec, id);
   return withUndo(async (undo) => {
     claimDir(rt.root, id);
     const progress = { hooksBegan: false };
@@ -84,11 +86,13 @@ export async function bringUp(
     undo.push(() => void removeDir(rt.root, id));
     freezeConfig(rt.root, id, spec);
     const cgroups = chooseCgroups(rt, options, spec);
-    const state = firstState(options, spec, rootfs, cgroups);
+    const state = firstState(options, spec, rootfs, cgroups, rdt);
     // the paths are on disk before the first directory is made, so that nothing is ever lost track of
     saveState(rt.root, state);
     undo.push(() => cgroups.remove());
     for (const warning of cgroups.create(spec.linux?.resources)) rt.log.warn(warning);
+    undo.push(() => removeRdt(rdt));
+    await makeRdt(rdt, spec);
     const notifying = addNotifySocket(rt, id, spec);
     const draft: Draft = { rt, options, mode, spec: notifying, rootfs, cgroups, state, progress };
     return launch(draft, seccomp, undo);
@@ -159,6 +163,7 @@ async function guide(
       mapIds: ({ pid }) => writeIdMaps(rt, pid, spec.linux ?? {}),
       runtimeHooks: (created) => runtimeHooks(draft, created),
       ready: async (created) => {
+        await joinRdt(state.rdt, created.pid);
         state = recordReady(draft, created);
         return stateForInit(draft, state);
       },

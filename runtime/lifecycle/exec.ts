@@ -22,6 +22,7 @@ import {
 } from "./init-session.ts";
 import { checkLabels } from "./labels.ts";
 import { inheritedFds } from "./preserved-fds.ts";
+import { joinRdt } from "./rdt.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { loadFilter } from "./seccomp-filter.ts";
 import { type Container, openContainer, requireAlive } from "./status.ts";
@@ -89,6 +90,7 @@ function handlers(
       sendListener(rt, spec, hookState(state, "running", state.pid), listener, pid);
     },
     ready: async (created) => {
+      await joinRdt(state.rdt, created.pid);
       announce(rt, options, created);
       return -1;
     },

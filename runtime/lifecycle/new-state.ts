@@ -1,5 +1,6 @@
 /** The state file of a container that is being created. */
 import type { Spec } from "../../schemas/generated/config.ts";
+import type { RdtGroup } from "../cgroups/intel-rdt.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { processStat } from "../host/process-stat.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
@@ -16,6 +17,7 @@ export function firstState(
   spec: Spec,
   rootfs: string,
   cgroups: CgroupManager,
+  rdt: RdtGroup | undefined,
 ): StateFile {
   const namespaces = spec.linux?.namespaces ?? [];
   const { poststart, poststop } = spec.hooks ?? {};
@@ -38,6 +40,7 @@ export function firstState(
     keyring: !noNewKeyring,
     hasStartHooks: (spec.hooks?.startContainer ?? []).length > 0,
     ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
+    ...(rdt === undefined ? {} : { rdt }),
     ...(poststart === undefined ? {} : { poststart }),
     ...(poststop === undefined ? {} : { poststop }),
   };

@@ -15,6 +15,7 @@ import {
 import type { Hook, Spec } from "../../schemas/generated/config.ts";
 import { errnoOf, fail, wrap } from "../base/errors.ts";
 import { parseJson, stringifyJson } from "../base/u64.ts";
+import type { RdtGroup } from "../cgroups/intel-rdt.ts";
 import type { CgroupMode, CgroupPaths } from "../cgroups/manager.ts";
 
 /** What later commands need to know; everything `delete` needs is here, since config.json may be gone. */
@@ -47,6 +48,8 @@ export interface StateFile {
   /** `start` has to bring the state for startContainer hooks. */
   readonly hasStartHooks: boolean;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Groups of linux.intelRdt, to move exec's processes to and to remove. */
+  readonly rdt?: RdtGroup;
   readonly poststart?: readonly Hook[];
   readonly poststop?: readonly Hook[];
 }

@@ -6,6 +6,7 @@ import { mountPoints } from "../host/mounts.ts";
 import { isAlive } from "../host/process-stat.ts";
 import type { Runtime } from "./context.ts";
 import { hookState, runHooksWarning } from "./hooks.ts";
+import { removeRdt } from "./rdt.ts";
 import { removeDir, type StateFile } from "./store.ts";
 
 const SIGKILL = 9;
@@ -77,6 +78,7 @@ export async function removeContainer(
 ): Promise<void> {
   await destroy(rt, state, cgroups);
   cgroups?.remove();
+  await removeRdt(state.rdt);
   if (state.sharesMountNamespace) unmountBelow(rt, state.rootfs);
   // of several that delete it at once only one runs the hooks
   if (!removeDir(rt.root, state.id)) return;

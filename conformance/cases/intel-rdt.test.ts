@@ -1,0 +1,32 @@
+/** linux.intelRdt: refused with words where resctrl is not mounted. */
+import { existsSync } from "node:fs";
+import { expect } from "chai";
+import type { Config } from "../harness/bundle.ts";
+import { container } from "../harness/container.ts";
+import { traces } from "../harness/leaks.ts";
+
+function refused(edit: (config: Config) => void, pattern: RegExp): void {
+  const c = container(edit);
+  c.run().fails(pattern);
+  expect(traces(c.id)).to.deep.equal([]);
+}
+
+describe("linux.intelRdt without resctrl", () => {
+  before(function () {
+    if (existsSync("/sys/fs/resctrl/schemata")) this.skip();
+  });
+
+  it("is refused for a class of service and for a schema", () => {
+    for (const intelRdt of [{ closID: "gold" }, { l3CacheSchema: "L3:0=f" }]) {
+      refused((config) => {
+        config.linux["intelRdt"] = intelRdt;
+      }, /rdt/i);
+    }
+  });
+
+  it("is refused for a class that is no name", () => {
+    refused((config) => {
+      config.linux["intelRdt"] = { closID: "../x" };
+    }, /rdt/i);
+  });
+});
