@@ -1,5 +1,6 @@
 /* Operations on the container's root: making it, changing into it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -56,8 +57,76 @@ int op_pivot_root(struct init *c, const struct tsr_args_pivot_root *a) {
     return result;
 }
 
+/* Undoes the octal escapes of mountinfo, in place. */
+static void unescape(char *text) {
+    char *to = text;
+    for (const char *from = text; *from != 0; to++) {
+        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != 0 && from[3] != 0) {
+            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+            from += 4;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = 0;
+}
+
+/* The mount point in a line of mountinfo if a procfs or a sysfs is mounted there, else NULL. */
+static char *revealing_mount(char *line) {
+    char *point = NULL, *rest = line;
+    for (int i = 0; i < 5 && rest != NULL; i++)
+        point = strsep(&rest, " ");
+    char *type = rest == NULL ? NULL : strstr(rest, " - ");
+    if (type == NULL || (strncmp(type, " - proc ", 8) != 0 && strncmp(type, " - sysfs ", 9) != 0))
+        return NULL;
+    unescape(point);
+    return point;
+}
+
+/* Covered and not unmounted: that would reach the peers of the mount it sits on, the host's too if it is shared. */
+static int cover(struct init *c, const char *point) {
+    if (sys_mount(NULL, point, NULL, MS_SLAVE, NULL) != 0)
+        return errno == EINVAL || errno == ENOENT ? 0 /* covered already */ : failed(c, "mount");
+    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    return sys_mount("tmpfs", point, "tmpfs", flags, "nr_blocks=1,nr_inodes=1") == 0
+               ? 0
+               : failed(c, "mount");
+}
+
+/*
+ * Unlike pivot_root, a move leaves the host's mounts in the namespace, below the new root. Without its procfs and
+ * sysfs whoever gets there finds no unmasked files, and the kernel lets no new ones be mounted in a user namespace.
+ */
+static int cover_revealing_mounts(struct init *c) {
+    char self[32], root[PATH_MAX], *line = NULL;
+    size_t capacity = 0;
+    snprintf(self, sizeof self, "self/fd/%d", c->root_fd);
+    ssize_t length = readlinkat(c->proc_fd, self, root, sizeof root - 1);
+    if (length < 0)
+        return failed(c, "readlinkat");
+    root[length] = 0;
+    int fd = sys_openat2(c->proc_fd, "self/mountinfo", O_RDONLY, 0, RESOLVE_BENEATH);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "re");
+    if (file == NULL)
+        return failed(c, "open mountinfo");
+    int result = 0;
+    while (result == 0 && getline(&line, &capacity, file) > 0) {
+        const char *point = revealing_mount(line);
+        bool inside = point != NULL && strncmp(point, root, (size_t)length) == 0 &&
+                      (point[length] == '/' || point[length] == 0);
+        if (point != NULL && !inside)
+            result = cover(c, point);
+    }
+    free(line);
+    fclose(file);
+    return result;
+}
+
 int op_move_root(struct init *c, const struct tsr_args_move_root *a) {
     (void)a;
+    int result = cover_revealing_mounts(c);
+    if (result < 0)
+        return result;
     if (fchdir(c->root_fd) != 0)
         return failed(c, "fchdir");
     if (sys_mount(".", "/", NULL, MS_MOVE, NULL) != 0)
