@@ -48,5 +48,8 @@ export function firstState(
 
 /** As Go prints it, without zeros at the end; the clock here gives milliseconds. */
 export function rfc3339(time: Date): string {
-  return time.toISOString().replace(/\.?0*Z$/, "Z");
+  return time
+    .toISOString()
+    .replace(/(\.\d*?)0+Z$/, "$1Z")
+    .replace(".Z", "Z");
 }
