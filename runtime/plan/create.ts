@@ -94,7 +94,7 @@ export function buildCreatePlan(input: CreatePlanInput): Plan {
   const { builder, namespaces } = context;
   addStart(context);
   if (context.openEarly) openTrees(context);
-  addNamespaces(builder, namespaces, timeOffsets(context.linux));
+  addNamespaces(builder, namespaces, timeOffsets(context.linux), context.input.privileged);
   builder.ops.push({ op: "newSession" });
   if (namespaces.isNew("network")) builder.ops.push({ op: "loopbackUp" });
   addRoot(context);

@@ -62,11 +62,15 @@ function orderJoins(joins: readonly JoinedNamespace[]): JoinedNamespace[] {
   return [...joins].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Adds the joins and, where needed, the fork with the new namespaces and the mapping of ids. */
+/**
+ * Adds the joins and, where needed, the fork with the new namespaces and the mapping of ids.
+ * In: lines for timens_offsets; whether the parent may write anybody's id maps.
+ */
 export function addNamespaces(
   builder: PlanBuilder,
   namespaces: NamespacePlan,
   timeOffsets: string,
+  privileged: boolean,
 ): void {
   if (takesTimeEarly(namespaces)) builder.ops.push({ op: "timeOffset", text: timeOffsets });
   for (const { type, fd, path } of namespaces.joins) {
@@ -75,12 +79,11 @@ export function addNamespaces(
   if (!namespaces.forks) return;
   builder.ops.push({ op: "fork", flags: namespaces.newFlags });
   if (namespaces.isNew("user")) {
-    // dumpable for as long as newuidmap and an unprivileged parent have to write our /proc files
-    builder.ops.push(
-      { op: "setDumpable", value: 1 },
-      { op: "sync", point: syncPoint.mapIds },
-      { op: "setDumpable", value: 0 },
-    );
+    const sync = { op: "sync", point: syncPoint.mapIds } as const;
+    // in a joined pid namespace others wait to trace us: dumpable only where newuidmap and an unprivileged parent,
+    // for whom the /proc files of a hidden process are not, have to write the maps
+    if (privileged) builder.ops.push(sync);
+    else builder.ops.push({ op: "setDumpable", value: 1 }, sync, { op: "setDumpable", value: 0 });
   }
   if (namespaces.has("user")) {
     builder.ops.push({ op: "setIds", uid: 0, gid: 0, groups: new Uint8Array(), setGroups: 0 });
@@ -97,11 +100,12 @@ export function addLateNamespaces(
   if (!namespaces.newTime || takesTimeEarly(namespaces)) return;
   const time = { op: "timeOffset", text: timeOffsets } as const;
   if (!namespaces.has("user")) builder.ops.push(time);
-  // the file belongs to host root while we are hidden; nobody else is in a user namespace that is new
+  // the file belongs to host root while we are hidden; nobody else is in these namespaces, they are new
   else builder.ops.push({ op: "setDumpable", value: 1 }, time, { op: "setDumpable", value: 0 });
 }
 
-/** Where others live in the user namespace already we must not become dumpable in it (CVE-2016-9962). */
-function takesTimeEarly(namespaces: NamespacePlan): boolean {
-  return namespaces.newTime && namespaces.has("user") && !namespaces.isNew("user");
+/** Where others live in the user or pid namespace already we must not become dumpable in it (CVE-2016-9962). */
+function takesTimeEarly({ newTime, has, isNew, joins }: NamespacePlan): boolean {
+  const shared = !isNew("user") || joins.some(({ type }) => type === "pid");
+  return newTime && has("user") && shared;
 }
