@@ -33,8 +33,17 @@ function thawQuietly(path: string): void {
   } catch {}
 }
 
+/** Fine when there is no such cgroup, which a killed create may not have come to: then nothing is frozen. */
 export function thawV1(directory: string): void {
-  writeKernelFile(`${directory}/freezer.state`, "THAWED");
+  thawFile(`${directory}/freezer.state`, "THAWED");
+}
+
+function thawFile(path: string, value: string): void {
+  try {
+    writeKernelFile(path, value);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
 }
 
 /** Is the cgroup itself frozen (not merely below a frozen one)? Waits while it is freezing. */
@@ -77,7 +86,7 @@ export function freezeV2(directory: string): void {
 }
 
 export function thawV2(directory: string): void {
-  writeKernelFile(`${directory}/cgroup.freeze`, "0");
+  thawFile(`${directory}/cgroup.freeze`, "0");
 }
 
 /** Is a freeze of this cgroup itself asked for and reached? */
