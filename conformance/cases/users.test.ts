@@ -1,10 +1,12 @@
 /** The program's identity: uid, gid, groups, umask, HOME, no_new_privs and oom_score_adj. */
+import { execFileSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import type { Config } from "../harness/bundle.ts";
 import { ownRootfs } from "../harness/bundle.ts";
 import { container, runReport } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
+import { parseReport } from "../harness/probe.ts";
 import { requires } from "../harness/requires.ts";
 import { until } from "../harness/wait.ts";
 
@@ -28,6 +30,29 @@ describe("process.user", () => {
     });
     expect(report.groups.filter((gid) => gid !== 1000)).to.have.members([5, 4_000_000]);
   });
+
+  it(
+    "keeps the caller's groups when run.oci.keep_original_groups says so",
+    known(
+      "runc",
+      "an annotation of crun's, which podman sets for --group-add keep-groups",
+      function () {
+        requires({ program: "setpriv" }).call(this);
+        const groups = (value: string) => {
+          const c = container((config) => {
+            config.process.args = ["/probe", "report", "identity"];
+            config.process.user = { uid: 1000, gid: 1000 };
+            config.annotations = { "run.oci.keep_original_groups": value };
+          });
+          const [, ...words] = c.createCommand().map((word) => (word === "create" ? "run" : word));
+          const command = ["--groups", "5551,5552", c.createCommand()[0] ?? "", ...words];
+          return parseReport(execFileSync("setpriv", command, { encoding: "utf8" })).groups;
+        };
+        expect(groups("1")).to.include.members([5551, 5552]);
+        expect(groups("0")).to.not.include.members([5551, 5552]);
+      },
+    ),
+  );
 
   it("drops the caller's groups, and does not add those of /etc/group", () => {
     // guest (1000) is a member of "extra" (2000) there.

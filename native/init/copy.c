@@ -1,9 +1,11 @@
 /* Copies a directory tree into a new tmpfs (the tmpcopyup mount option). */
 #include <dirent.h>
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "init.h"
 #include "sys.h"
@@ -11,6 +13,28 @@
 #define MAX_DEPTH 128
 
 static int copy_directory(struct init *c, int from, int to, int depth);
+
+/* Those that the new file system or a user namespace refuses are left out, as by cp --preserve=xattr. */
+static void copy_attributes(int from, int to) {
+    static char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
+    ssize_t size = flistxattr(from, names, sizeof names);
+    for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1) {
+        ssize_t length = fgetxattr(from, name, value, sizeof value);
+        if (length >= 0)
+            (void)fsetxattr(to, name, value, (size_t)length, 0);
+    }
+}
+
+/* Owner, mode, extended attributes and times, in an order in which none undoes another. */
+static int take_over(struct init *c, int from, int to, const struct stat *st) {
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
+    if (fchown(to, st->st_uid, st->st_gid) != 0)
+        return failed(c, "fchown");
+    if (fchmod(to, st->st_mode & 07777) != 0)
+        return failed(c, "fchmod");
+    copy_attributes(from, to);
+    return futimens(to, times) == 0 ? 0 : failed(c, "futimens");
+}
 
 static int copy_file(struct init *c, int from, int to, const char *name, const struct stat *st) {
     int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -25,9 +49,8 @@ static int copy_file(struct init *c, int from, int to, const char *name, const s
         if (sent <= 0)
             break;
     }
-    if (result == 0 && (fchown(out, st->st_uid, st->st_gid) != 0 ||
-                        fchmod(out, st->st_mode & 07777) != 0))
-        result = failed(c, "fchown");
+    if (result == 0)
+        result = take_over(c, in, out, st);
     close(in);
     if (out >= 0)
         close(out);
@@ -54,9 +77,8 @@ static int copy_subdirectory(struct init *c, int from, int to, const char *name,
     int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int result = in < 0 || out < 0 ? failed(c, "open") : copy_directory(c, in, out, depth + 1);
-    if (result == 0 && (fchown(out, st->st_uid, st->st_gid) != 0 ||
-                        fchmod(out, st->st_mode & 07777) != 0))
-        result = failed(c, "fchown");
+    if (result == 0)
+        result = take_over(c, in, out, st);
     if (in >= 0)
         close(in);
     if (out >= 0)
@@ -114,8 +136,5 @@ int copy_tree(struct init *c, int from, int to) {
     int result = copy_directory(c, from, to, 0);
     if (result < 0)
         return result;
-    if (fstat(from, &st) != 0 || fchown(to, st.st_uid, st.st_gid) != 0 ||
-        fchmod(to, st.st_mode & 07777) != 0)
-        return failed(c, "fchown");
-    return 0;
+    return fstat(from, &st) == 0 ? take_over(c, from, to, &st) : failed(c, "fstat");
 }

@@ -5,6 +5,7 @@ import { specVersion, version } from "../base/version.ts";
 import { lastCapability } from "../host/kernel.ts";
 import { memoryFlags, memoryModes } from "../plan/scheduling.ts";
 import { seccompFeatures, seccompLibraryVersion } from "../seccomp/features.ts";
+import { unsafeAnnotations } from "../spec/annotations.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
 import { knownMountOptions } from "../spec/mount-options.ts";
 import { namespaceTypes } from "../spec/namespaces.ts";
@@ -52,7 +53,7 @@ export function features(): Features {
       "org.opencontainers.runc.checkpoint.enabled": "false",
       "io.github.tsrunc.version": version,
     },
-    potentiallyUnsafeConfigAnnotations: ["bundle", "org.systemd.property.", "org.criu.config"],
+    potentiallyUnsafeConfigAnnotations: unsafeAnnotations,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Process, Spec } from "../../schemas/generated/config.ts";
 import { fail, wrap } from "../base/errors.ts";
 import { isAlive } from "../host/process-stat.ts";
 import { buildExecPlan } from "../plan/exec.ts";
+import { keepsGroups } from "../spec/annotations.ts";
 import { checkProcess } from "../spec/check.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
 import { announce } from "./announce.ts";
@@ -134,7 +135,8 @@ async function spawnExec(
       initPidfd,
       namespaceFlags: namespacesToJoin(state.namespaces, state.pid),
       inUserNamespace,
-      setGroupsDenied: inUserNamespace && deniesSetGroups(state.pid),
+      setGroupsDenied:
+        (inUserNamespace && deniesSetGroups(state.pid)) || keepsGroups(spec.annotations),
       initRoot: globalThis.process.geteuid?.() === 0 ? `/proc/${state.pid}/root` : undefined,
       cgroupFds: files,
       seccomp,

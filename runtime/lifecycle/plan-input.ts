@@ -6,6 +6,7 @@ import { cgroupHost } from "../host/cgroup-mode.ts";
 import type { CgroupHierarchyFacts } from "../plan/cgroup-mounts.ts";
 import type { CreatePlanInput } from "../plan/create.ts";
 import type { SeccompFilter } from "../plan/process.ts";
+import { keepsGroups } from "../spec/annotations.ts";
 import { type CgroupJoin, openCgroupJoin } from "./cgroup-join.ts";
 import type { Runtime } from "./context.ts";
 import type { OwnFd } from "./fds.ts";
@@ -66,7 +67,7 @@ export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd):
     rootfsMountPoint: sharedMountPoint(spec, rootfs),
     hasKcore: existsSync("/proc/kcore"),
     privileged: process.geteuid?.() === 0,
-    setGroupsDenied: deniesSetGroups(linux),
+    setGroupsDenied: deniesSetGroups(linux) || keepsGroups(spec.annotations),
   };
   return { input, fds: initFds(input, join), cgroupDirectory: join.directory };
 }

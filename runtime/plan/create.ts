@@ -69,7 +69,7 @@ export interface CreatePlanInput {
   readonly hasKcore: boolean;
   /** The caller may open trees outside of the user namespace; without, they are opened as the container's root. */
   readonly privileged: boolean;
-  /** setgroups was denied together with the id mapping (unprivileged caller). */
+  /** setgroups was denied together with the id mapping (unprivileged caller), or the caller's groups are kept. */
   readonly setGroupsDenied: boolean;
 }
 

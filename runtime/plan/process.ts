@@ -14,7 +14,7 @@ export interface SeccompFilter {
 export interface ProcessInput {
   readonly process: Process;
   readonly seccomp: SeccompFilter | undefined;
-  /** Inside a user namespace in which setgroups is denied. */
+  /** Inside a user namespace in which setgroups is denied, or the caller's groups are kept. */
   readonly setGroupsDenied: boolean;
   /** Fds from 3 on that the program gets, and what its environment says of them. */
   readonly inherited: { readonly fds: readonly number[]; readonly env: readonly string[] };
