@@ -81,8 +81,11 @@ describe("v1 limits", () => {
     expect(() => writes({ memory: { swappiness: 101 } })).to.throw("valid range is 0-100");
   });
 
-  it("warns of kernel memory", () => {
-    expect(v1Limits({ memory: { kernel: 5, kernelTCP: 6 } }).warnings).to.have.length(2);
+  it("limits TCP buffers, warns of kernel memory", () => {
+    expect(v1Limits({ memory: { kernel: 5 } }).warnings).to.have.length(1);
+    expect(writes({ memory: { kernelTCP: 6 } })).to.deep.equal([
+      "memory.kmem.tcp.limit_in_bytes=6",
+    ]);
   });
 
   it("translates pids limits: none below zero, 1 for 0", () => {

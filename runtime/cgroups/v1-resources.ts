@@ -126,10 +126,13 @@ function addMemory(memory: MemoryResources, add: Add, warnings: string[]): void 
     }
     add("memory", "memory.swappiness", String(swappiness), "memory.swappiness");
   }
-  for (const name of ["kernel", "kernelTCP"] as const) {
-    if (isSet(memory[name])) {
-      warnings.push(`linux.resources.memory.${name} has no effect: kernels ignore it`);
-    }
+  if (isSet(memory.kernelTCP)) {
+    const optional = "this kernel has no such limit";
+    const value = String(memory.kernelTCP);
+    add("memory", "memory.kmem.tcp.limit_in_bytes", value, "memory.kernelTCP", { optional });
+  }
+  if (isSet(memory.kernel)) {
+    warnings.push("linux.resources.memory.kernel has no effect: kernels ignore it");
   }
 }
 

@@ -187,7 +187,9 @@ async function runtimeHooks(draft: Draft, init: InitProcess): Promise<number> {
   progress.hooksBegan = true;
   const document = hookState(state, "creating", init.pid);
   const { prestart, createRuntime, createContainer } = spec.hooks ?? {};
-  await runHooks(rt, "prestart", prestart, document);
+  // Spec, runtime.md, state: "created" is what comes after step 2 of the lifecycle, prestart hooks are step 3. For the
+  // later kinds that would hold as well, but there callers know runc's "creating".
+  await runHooks(rt, "prestart", prestart, hookState(state, "created", init.pid));
   await runHooks(rt, "createRuntime", createRuntime, document);
   return createContainer === undefined ? -1 : stateMemory(rt, document);
 }

@@ -158,13 +158,6 @@ function checkDestination(mount: Mount, destination: string, options: MountOptio
   if (!options.bind && (mount.type ?? "") === "") {
     throw fail("InvalidArgument", `mount on ${destination} has neither a type nor the bind option`);
   }
-  if (options.bind && options.data.length > 0) {
-    const names = options.data.join(",");
-    throw fail(
-      "InvalidArgument",
-      `bind mount on ${destination} cannot have file system options: ${names}`,
-    );
-  }
 }
 
 /** /proc and /sys have to be real directories: a link could lead our own look-ups astray (CVE-2019-19921). */

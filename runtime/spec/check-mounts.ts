@@ -36,6 +36,18 @@ function badMount({ spec, has }: Subject): string | undefined {
   return undefined;
 }
 
+/**
+ * A bind mount has no file system of its own to take options. runc before 1.2 and crun ignore them, later runc
+ * refuses them: existing configs have to go on working.
+ */
+export function* mountWarnings(mounts: readonly Mount[]): Generator<string> {
+  for (const { destination, options = [] } of mounts) {
+    const { bind, data } = parseMountOptions(options);
+    if (bind && data.length > 0)
+      yield `bind mount on ${destination}: ignoring file system options ${data.join(",")}`;
+  }
+}
+
 function relativeHook(hooks: Hooks): string | undefined {
   for (const [kind, list] of Object.entries(hooks)) {
     const found = Array.isArray(list) ? list.findIndex(({ path }) => !path.startsWith("/")) : -1;

@@ -288,7 +288,10 @@ describe("rules for a config", () => {
       ...withProcess({
         capabilities: { bounding: ["CAP_KILL", "CAP_NEW"], effective: ["CAP_NEW", "kill"] },
       }),
-      mounts: [{ destination: "proc", type: "proc" }],
+      mounts: [
+        { destination: "proc", type: "proc" },
+        { destination: "/b", source: "/b", options: ["rbind", "ro", "size=1"] },
+      ],
       linux: {
         ...base.linux,
         personality: { domain: "LINUX", flags: ["X"] },
@@ -298,6 +301,7 @@ describe("rules for a config", () => {
     checkSpec(spec, (text) => warnings.push(text));
     expect(warnings).to.deep.equal([
       "mount destination proc is not absolute: it is taken as relative to /",
+      "bind mount on /b: ignoring file system options size=1",
       "ignoring unknown or unavailable capabilities: [CAP_NEW kill]",
       "ignoring unsupported personality flags: X",
       "kernel memory settings are ignored: the kernel has no such limits",

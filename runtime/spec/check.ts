@@ -3,7 +3,7 @@ import type { LinuxResources, Process, Spec } from "../../schemas/generated/conf
 import { fail } from "../base/errors.ts";
 import { capabilityMask } from "./capabilities.ts";
 import { linuxRules, namespaceRules, resourceRules } from "./check-linux.ts";
-import { mountRules } from "./check-mounts.ts";
+import { mountRules, mountWarnings } from "./check-mounts.ts";
 import { processRules } from "./check-process.ts";
 import { seccompRules } from "./check-seccomp.ts";
 import type { Rule, Subject } from "./rule.ts";
@@ -116,6 +116,7 @@ function* warnings({ spec, process, linux }: Subject): Generator<string> {
     if (destination.startsWith("/")) continue;
     yield `mount destination ${destination} is not absolute: it is taken as relative to /`;
   }
+  yield* mountWarnings(spec.mounts ?? []);
   const unknown: string[] = [];
   for (const names of Object.values(process.capabilities ?? {})) {
     if (Array.isArray(names)) unknown.push(...capabilityMask(names).unknown);
@@ -124,8 +125,7 @@ function* warnings({ spec, process, linux }: Subject): Generator<string> {
     yield `ignoring unknown or unavailable capabilities: [${[...new Set(unknown)].join(" ")}]`;
   const flags = linux.personality?.flags ?? [];
   if (flags.length > 0) yield `ignoring unsupported personality flags: ${flags.join(", ")}`;
-  const memory = linux.resources?.memory;
-  if (memory?.kernel !== undefined || memory?.kernelTCP !== undefined) {
+  if (linux.resources?.memory?.kernel !== undefined) {
     yield "kernel memory settings are ignored: the kernel has no such limits";
   }
 }
