@@ -13,6 +13,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     tsr::ExportSockets(env, exports);
     tsr::ExportFiles(env, exports);
     tsr::ExportNotify(env, exports);
+    tsr::ExportIo(env, exports);
     tsr::ExportTerminal(env, exports);
     return exports;
 }

@@ -9,6 +9,7 @@ void ExportProcess(Napi::Env env, Napi::Object exports);
 void ExportSockets(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportNotify(Napi::Env env, Napi::Object exports);
+void ExportIo(Napi::Env env, Napi::Object exports);
 void ExportTerminal(Napi::Env env, Napi::Object exports);
 
 } // namespace tsr

@@ -1,6 +1,7 @@
 /** Stopping and resuming all processes of a cgroup: v1 freezer.state and v2 cgroup.freeze. */
 import { errnoOf, fail } from "../base/errors.ts";
 import { readIfThere, readKernelFile, sleep, writeKernelFile } from "./kernel-files.ts";
+import type { CgroupMode, CgroupPaths } from "./manager.ts";
 
 /**
  * Freezes a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing;
@@ -54,6 +55,13 @@ export function isFrozenV1(directory: string): boolean {
     if (state === "FROZEN") return readIfThere(`${directory}/freezer.self_freezing`) !== "0";
     sleep(1);
   }
+}
+
+/** Is the container with these cgroups frozen? */
+export function isFrozen(mode: CgroupMode, paths: CgroupPaths): boolean {
+  const directory = paths[mode === "v2" ? "" : "freezer"];
+  if (directory === undefined) return false;
+  return mode === "v2" ? isFrozenV2(directory) : isFrozenV1(directory);
 }
 
 /** How long a v2 freeze may take: processes in uninterruptible sleep delay it. Milliseconds. */

@@ -72,7 +72,7 @@ function parserFor(table: readonly Flag[], flags: readonly string[]): Parser {
     .exitOverride()
     .configureOutput({ writeOut: ignore, writeErr: ignore, outputError: ignore })
     .showSuggestionAfterError(false)
-    .argument("[operands...]");
+    .allowExcessArguments();
   if (flags.includes("--help")) parser.configureHelp({ formatHelp: () => "" });
   else parser.helpOption(false);
   const names = flags.map(nameIn);

@@ -2,7 +2,7 @@
 import { describe, fail, RuntimeError } from "../base/errors.ts";
 import { checkContainerId } from "../base/ids.ts";
 import type { Runtime } from "./context.ts";
-import { type Container, openContainer } from "./status.ts";
+import { type ManagedContainer, openManaged } from "./managed.ts";
 import { hasDir, removeDir } from "./store.ts";
 import { removeContainer } from "./tear-down.ts";
 
@@ -12,9 +12,9 @@ import { removeContainer } from "./tear-down.ts";
  */
 export async function remove(rt: Runtime, id: string, force: boolean): Promise<void> {
   checkContainerId(id);
-  let container: Container;
+  let container: ManagedContainer;
   try {
-    container = openContainer(rt, id);
+    container = openManaged(rt, id);
   } catch (error) {
     if (!force || !(error instanceof RuntimeError)) throw error;
     // a creator killed before it had written the state has made nothing else

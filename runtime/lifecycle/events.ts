@@ -3,7 +3,7 @@ import { fail } from "../base/errors.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import type { CgroupStats } from "../cgroups/stats.ts";
 import type { Runtime } from "./context.ts";
-import { openContainer } from "./status.ts";
+import { openManaged } from "./managed.ts";
 
 /** runc's envelope; an oom event has no data. */
 export interface ContainerEvent {
@@ -44,7 +44,7 @@ export async function watchEvents(
 }
 
 function liveCgroups(rt: Runtime, id: string): CgroupManager {
-  const container = openContainer(rt, id);
+  const container = openManaged(rt, id);
   if (container.status === "stopped" || container.status === "creating") {
     throw fail("FailedPrecondition", `container with id ${id} is not running`);
   }

@@ -22,11 +22,12 @@ import {
   spawnInit,
 } from "./init-session.ts";
 import { checkLabels } from "./labels.ts";
+import { type ManagedContainer, openManaged } from "./managed.ts";
 import { inheritedFds } from "./preserved-fds.ts";
 import { joinRdt } from "./rdt.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { loadFilter } from "./seccomp-filter.ts";
-import { type Container, openContainer, requireAlive } from "./status.ts";
+import { type Container, requireAlive } from "./status.ts";
 import { loadFrozenConfig } from "./store.ts";
 import { openProcess } from "./tear-down.ts";
 import { checkTerminal, type TerminalKeeper, terminalKeeper } from "./terminal.ts";
@@ -48,7 +49,7 @@ export interface ExecOptions extends ProcessOptions {
  * With ignorePaused in a paused container it waits for resume, on v2 inside clone3(2): not for an event loop.
  */
 export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
-  const container = openContainer(rt, options.id);
+  const container = openManaged(rt, options.id);
   requireExecutable(container, options);
   const spec = loadFrozenConfig(rt.root, options.id);
   const process = execProcess(spec, options);
@@ -114,7 +115,7 @@ function requireExecutable(container: Container, options: ExecOptions): void {
 
 async function spawnExec(
   rt: Runtime,
-  { state, cgroups }: Container,
+  { state, cgroups }: ManagedContainer,
   spec: Spec,
   process: Process,
   options: ExecOptions,

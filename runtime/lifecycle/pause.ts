@@ -2,11 +2,11 @@
 import { fail } from "../base/errors.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import type { Runtime } from "./context.ts";
-import { type Container, openContainer } from "./status.ts";
+import { type ManagedContainer, openManaged } from "./managed.ts";
 
 /** @throws FailedPrecondition unless the container is running or created. */
 export async function pause(rt: Runtime, id: string): Promise<void> {
-  const container = openContainer(rt, id);
+  const container = openManaged(rt, id);
   if (container.status !== "running" && container.status !== "created") {
     throw fail("FailedPrecondition", `container not running or created: ${container.status}`);
   }
@@ -15,12 +15,12 @@ export async function pause(rt: Runtime, id: string): Promise<void> {
 
 /** @throws FailedPrecondition "container not paused". */
 export async function resume(rt: Runtime, id: string): Promise<void> {
-  const container = openContainer(rt, id);
+  const container = openManaged(rt, id);
   if (container.status !== "paused") throw fail("FailedPrecondition", "container not paused");
   freezerOf(container).thaw();
 }
 
-function freezerOf({ cgroups }: Container): CgroupManager {
+function freezerOf({ cgroups }: ManagedContainer): CgroupManager {
   if (cgroups === undefined)
     throw fail("FailedPrecondition", "the container has no cgroup to freeze");
   return cgroups;

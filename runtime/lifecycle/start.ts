@@ -5,7 +5,7 @@ import type { Runtime } from "./context.ts";
 import { awaitExec, passGate } from "./gate.ts";
 import { hookState, runHooks } from "./hooks.ts";
 import { closeRelay, openRelay, relayUntilReady } from "./notify.ts";
-import { type Container, openContainer } from "./status.ts";
+import { type Container, loadManager, openContainer } from "./status.ts";
 import { destroy, openProcess } from "./tear-down.ts";
 
 /** @throws FailedPrecondition with runc's texts unless the container is created. */
@@ -39,16 +39,12 @@ function requireCreated({ status }: Container): void {
 }
 
 /** From here on we are the one who starts it, and a failure ends the container (runtime-spec, lifecycle). */
-async function awaitProgram(
-  rt: Runtime,
-  { state, cgroups }: Container,
-  connection: number,
-): Promise<void> {
+async function awaitProgram(rt: Runtime, { state }: Container, connection: number): Promise<void> {
   try {
     await awaitExec(rt, connection);
     await runHooks(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
   } catch (error) {
-    await destroy(rt, state, cgroups);
+    await destroy(rt, state, await loadManager(rt, state));
     throw error;
   } finally {
     closeSync(connection);

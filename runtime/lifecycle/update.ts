@@ -2,11 +2,12 @@
 import type { LinuxResources } from "../../schemas/generated/config.ts";
 import { fail } from "../base/errors.ts";
 import type { Runtime } from "./context.ts";
-import { openContainer, requireAlive } from "./status.ts";
+import { openManaged } from "./managed.ts";
+import { requireAlive } from "./status.ts";
 
 /** Writes what is given and leaves the rest; when one limit is refused the others are as before. */
 export async function update(rt: Runtime, id: string, resources: LinuxResources): Promise<void> {
-  const container = openContainer(rt, id);
+  const container = openManaged(rt, id);
   requireAlive(container);
   if (container.cgroups === undefined) {
     throw fail("FailedPrecondition", "the container has no cgroup to update");

@@ -50,6 +50,29 @@ export interface FileSystemStats {
   readonly type: number;
 }
 
+/** File operations for light-fs.ts, named as the system calls. All fds are close-on-exec, interrupted calls repeated. */
+export interface NativeIo {
+  readText(path: string, latin1: boolean): string;
+  open(path: string, flags: number, mode: number): number;
+  close(fd: number): void;
+  /** One read(2) into all of `data`; position -1 is the file's own. */
+  read(fd: number, data: Uint8Array, position: number): number;
+  /** One write(2); returns the number of bytes. */
+  write(fd: number, data: string | Uint8Array): number;
+  /** dev, ino, mode, nlink, uid, gid, size, mtime in ms; undefined when `optional` and nothing is there. */
+  stat(target: string | number, optional: boolean): readonly number[] | undefined;
+  exists(path: string): boolean;
+  mkdir(path: string, mode: number): void;
+  chmod(path: string, mode: number): void;
+  rmdir(path: string): void;
+  unlink(path: string): void;
+  rename(from: string, to: string): void;
+  readLink(path: string): string;
+  realPath(path: string): string;
+  /** Each name is followed by whether it is a directory. */
+  list(path: string): readonly (string | boolean)[];
+}
+
 /**
  * The native half, called by the parent only. Every function throws errors shaped like Node's
  * system errors ({code: "EPERM", errno: -1, syscall: "mount"}). Fds are plain numbers, opened
@@ -58,6 +81,7 @@ export interface FileSystemStats {
 export interface NativeBinding {
   /** The plan ABI the addon was built with; has to equal PLAN_ABI. */
   readonly abi: number;
+  readonly io: NativeIo;
   /** Copies a file into a sealed (SHRINK|GROW|WRITE|SEAL), close-on-exec memfd. */
   sealedCopy(path: string): number;
   /**
@@ -163,28 +187,42 @@ let loaded: NativeBinding | undefined;
  * TSRUNC_LIBEXEC for tests on node.
  */
 export function libexecDir(): string {
-  const override = process.env["TSRUNC_LIBEXEC"];
-  if (override !== undefined && process.versions["bun"] === undefined) return override;
+  if (process.versions["bun"] === undefined) {
+    const override = process.env["TSRUNC_LIBEXEC"];
+    if (override !== undefined) return override;
+  }
   const executable = process.execPath;
   const bin = executable.slice(0, executable.lastIndexOf("/"));
   return `${bin.slice(0, bin.lastIndexOf("/"))}/libexec/tsrunc`;
 }
 
-/** Opens the addon on first use (dlopen costs 0.3 ms, `state` does not need it). */
-export function loadNative(expectedAbi: number): NativeBinding {
+/** Opens the addon on first use (0.2 ms), whatever its plan ABI. */
+export function openAddon(): NativeBinding {
   if (loaded !== undefined) return loaded;
   const module = { exports: {} as NativeBinding };
-  const path = `${libexecDir()}/tsrunc.node`;
-  process.dlopen(module, path);
-  if (module.exports.abi !== expectedAbi) {
+  process.dlopen(module, addonPath());
+  loaded = module.exports;
+  return loaded;
+}
+
+function addonPath(): string {
+  return `${libexecDir()}/tsrunc.node`;
+}
+
+/**
+ * The addon, if it understands our plans.
+ * @throws what process.dlopen throws, or a RuntimeError for an addon of another build.
+ */
+export function loadNative(expectedAbi: number): NativeBinding {
+  const native = openAddon();
+  if (native.abi !== expectedAbi) {
     throw fail(
       "Internal",
-      `addon ${path} speaks plan abi ${module.exports.abi}, not ${expectedAbi}`,
+      `addon ${addonPath()} speaks plan abi ${native.abi}, not ${expectedAbi}`,
       {
         hint: "reinstall tsrunc: executable and libexec come from different builds",
       },
     );
   }
-  loaded = module.exports;
-  return loaded;
+  return native;
 }
