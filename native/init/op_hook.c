@@ -1,4 +1,5 @@
 /* The operation that runs a hook inside the container's namespaces. */
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include "sys.h"
 
 #define OUTPUT_LIMIT 400
-#define STEP_MS 50
 
 static char **string_array(struct init *c, struct tsr_strs list) {
     char **array = calloc((size_t)list.count + 1, sizeof *array);
@@ -50,11 +50,9 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* How long to sleep: to the end, in steps where the end of the process makes no fd readable. 0: time is over. */
-static int time_left(int64_t end, bool step) {
+/* For poll(2). In: the end, 0 for none. Out: 0 when it is reached. */
+static int time_left(int64_t end) {
     int64_t left = end == 0 ? INT_MAX : end - now_ms();
-    if (left > STEP_MS && step)
-        left = STEP_MS;
     return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -75,15 +73,15 @@ static bool take_output(int output, char *text, size_t *used) {
  * Collects the hook's words until it ends or its time is over. False when it had to be killed. A child that it
  * leaves behind may hold the pipe for ever, so the end of the output is not waited for.
  */
-static bool watch_hook(pid_t pid, int output, uint32_t timeout_ms, char *text, int *status) {
+static bool watch_hook(pid_t pid, int pidfd, int output, uint32_t timeout_ms, char *text,
+                       int *status) {
     int64_t end = timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* -1: a profile may not know the call */
     size_t used = 0;
     bool in_time = true;
     pid_t reaped = 0;
     struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = output, .events = POLLIN}};
     while (reaped == 0) {
-        int left = time_left(end, pidfd < 0);
+        int left = time_left(end);
         in_time = left > 0;
         if (!in_time)
             break;
@@ -91,7 +89,7 @@ static bool watch_hook(pid_t pid, int output, uint32_t timeout_ms, char *text, i
         poll(fds, 2, left);
         if (fds[1].revents != 0 && !take_output(output, text, &used))
             fds[1].fd = -1;
-        if (fds[0].revents != 0 || pidfd < 0)
+        if (fds[0].revents != 0)
             reaped = waitpid(pid, status, WNOHANG);
     }
     while (used < OUTPUT_LIMIT && poll(&fds[1], 1, 0) > 0 && take_output(output, text, &used))
@@ -101,19 +99,18 @@ static bool watch_hook(pid_t pid, int output, uint32_t timeout_ms, char *text, i
         kill(pid, SIGKILL);
     while (reaped == 0 && waitpid(pid, status, 0) < 0 && errno == EINTR)
         ;
-    if (pidfd >= 0)
-        close(pidfd);
     return in_time;
 }
 
 int op_hook(struct init *c, const struct tsr_args_hook *a) {
-    int output[2], status = 126 << 8; /* a failure, should it not come to be known */
+    int output[2], pidfd = -1, status = 126 << 8; /* a failure, should it not come to be known */
     char text[OUTPUT_LIMIT + 1];
     if (pipe2(output, O_CLOEXEC) != 0)
         return failed(c, "pipe2");
-    pid_t pid = fork();
+    /* clone and not pidfd_open: the container's filter may be on, and old profiles do not know that call */
+    pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_PIDFD | SIGCHLD), 0, &pidfd, 0, 0);
     if (pid < 0) {
-        int result = failed(c, "fork");
+        int result = failed(c, "clone");
         close(output[0]);
         close(output[1]);
         return result;
@@ -121,8 +118,9 @@ int op_hook(struct init *c, const struct tsr_args_hook *a) {
     if (pid == 0)
         run_hook(c, a, output[1]);
     close(output[1]);
-    bool in_time = watch_hook(pid, output[0], a->timeout_ms, text, &status);
+    bool in_time = watch_hook(pid, pidfd, output[0], a->timeout_ms, text, &status);
     close(output[0]);
+    close(pidfd);
     if (in_time && status == 0)
         return 0;
     text[strcspn(text, "\n")] = 0;
