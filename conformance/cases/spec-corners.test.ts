@@ -27,6 +27,27 @@ describe("mounts", () => {
     }),
   );
 
+  it("remount changes what is mounted, and leaves the rest as it is", () => {
+    const report = runReport((config) => {
+      config.mounts.push(
+        { destination: "/mnt", type: "tmpfs", source: "tmpfs", options: ["nosuid", "size=1m"] },
+        { destination: "/mnt", type: "tmpfs", source: "tmpfs", options: ["remount", "size=2m"] },
+        { destination: "/mnt", source: "/mnt", options: ["bind", "remount", "ro", "nosuid"] },
+      );
+    });
+    const entries = report.mounts.filter(({ target }) => target === "/mnt");
+    expect(entries).to.have.length(1);
+    expect(entries[0]?.options.split(",")).to.include.members(["ro", "nosuid"]);
+    expect(entries[0]?.superOptions).to.include("size=2048k");
+  });
+
+  it("remount of what is no mount point is refused", () => {
+    refused((config) => {
+      const options = ["remount", "ro"];
+      config.mounts.push({ destination: "/etc", type: "tmpfs", source: "tmpfs", options });
+    }, /\/etc/);
+  });
+
   it("defaults is accepted for a bind", () => {
     runReport((config) => {
       config.mounts.push({ destination: "/mnt", source: "/etc", options: ["bind", "defaults"] });

@@ -92,6 +92,10 @@ int open_again(struct init *c, int fd, int flags);
 int keep_slot(struct init *c, uint32_t slot, int fd);
 int slot_fd(struct init *c, uint32_t slot);
 
+/* fsconfig(2) on a file system context, with the kernel's reason as the detail; an option is `key=value` or a flag. */
+int configure(struct init *c, int context, unsigned command, const char *key, const char *value);
+int set_option(struct init *c, int context, const char *option);
+
 /* Writes a file of the verified procfs. 0 or -errno. */
 int write_proc(struct init *c, const char *path, const char *value);
 

@@ -44,7 +44,7 @@ static void read_log(struct init *c, int context) {
     set_detail(c, line + 2, NULL); /* behind the level, `e ` or `w ` */
 }
 
-static int configure(struct init *c, int context, unsigned command, const char *key,
+int configure(struct init *c, int context, unsigned command, const char *key,
                      const char *value) {
     if (syscall(SYS_fsconfig, context, command, key, value, 0) == 0)
         return 0;
@@ -53,7 +53,7 @@ static int configure(struct init *c, int context, unsigned command, const char *
     return result;
 }
 
-static int set_option(struct init *c, int context, const char *option) {
+int set_option(struct init *c, int context, const char *option) {
     char key[256];
     const char *equals = strchr(option, '=');
     if (equals == NULL)

@@ -39,6 +39,8 @@ function describeFields(op: Op): string {
       return `make ${op.path} read-only`;
     case "openRoot":
       return `open root ${op.path}`;
+    case "remount":
+      return `remount ${op.target}`;
     case "moveNetDevice":
       return `move network device ${op.name}${op.name === op.newName ? "" : ` as ${op.newName}`}`;
     case "hook":

@@ -47,6 +47,31 @@ describe("mounts", () => {
     expect(ops[1]).to.include({ set: MOUNT_ATTR.RDONLY, recursive: 1 });
   });
 
+  it("changes a mount that is there, and never the file system behind a bind", () => {
+    const change = (options: string[]) =>
+      opsOf({
+        destination: "/shm",
+        type: "tmpfs",
+        source: "shm",
+        options: ["remount", ...options],
+      });
+    expect(change(["size=1m", "sync", "ro"])).to.deep.equal([
+      {
+        op: "remount",
+        target: "/shm",
+        options: ["sync", "size=1m"],
+        set: MOUNT_ATTR.RDONLY,
+        clear: 0n,
+        recursiveSet: 0n,
+        recursiveClear: 0n,
+      },
+    ]);
+    expect(change(["bind", "sync", "rnosuid"])[0]).to.deep.include({
+      options: [],
+      recursiveSet: MOUNT_ATTR.NOSUID,
+    });
+  });
+
   it("makes a tmpfs read-only after it has its content", () => {
     const ops = opsOf({
       destination: "/run",

@@ -53,7 +53,7 @@ export function prepareMounts(builder: PlanBuilder, input: MountsInput): Prepare
     const options = parseMountOptions(mount.options ?? []);
     checkDestination(mount, destination, options);
     const about = `mount ${options.bind ? (mount.source ?? "") : (mount.type ?? "")} on ${destination}`;
-    const slot = isCgroup(mount, options) ? -1 : takeSlot(builder, about);
+    const slot = isCgroup(mount, options) || options.remount ? -1 : takeSlot(builder, about);
     const context = options.bind ? [] : contextOption(mount.type ?? "", input.label);
     return { mount, destination, options, context, slot };
   });
@@ -90,6 +90,10 @@ export function addMounts(
 ): void {
   for (const prepared of mounts) {
     const { mount, destination, options, slot } = prepared;
+    if (options.remount) {
+      addRemount(builder, prepared);
+      continue;
+    }
     if (isCgroup(mount, options)) {
       addCgroupMount(builder, destination, options, cgroups);
       continue;
@@ -108,6 +112,20 @@ export function addMounts(
     if (!options.bind) addLateAttributes(builder, prepared);
     for (const flag of options.propagation) addPropagation(builder, slot, flag);
   }
+}
+
+/** What the options name is changed, all else stays: a remount never takes a nosuid back that nobody mentions. */
+function addRemount(builder: PlanBuilder, { destination, options }: PreparedMount): void {
+  builder.ops.push({
+    op: "remount",
+    target: destination,
+    // a bind's file system is the host's: only the mount itself changes
+    options: options.bind ? [] : [...options.superFlags, ...options.data],
+    set: options.set,
+    clear: options.clear,
+    recursiveSet: options.recursiveSet,
+    recursiveClear: options.recursiveClear,
+  });
 }
 
 function addFileSystem(builder: PlanBuilder, prepared: PreparedMount): void {
@@ -155,7 +173,7 @@ function checkDestination(mount: Mount, destination: string, options: MountOptio
   if (inProc || (destination === "/proc" && mount.type !== "proc" && !options.bind)) {
     throw fail("InvalidArgument", `"${destination}" cannot be mounted because it is inside /proc`);
   }
-  if (!options.bind && (mount.type ?? "") === "") {
+  if (!options.bind && !options.remount && (mount.type ?? "") === "") {
     throw fail("InvalidArgument", `mount on ${destination} has neither a type nor the bind option`);
   }
 }

@@ -2,7 +2,7 @@
 import { fail } from "../../runtime/base/errors.ts";
 
 /** Guards the wire: plan_ops.h of the same generation holds the same number. */
-export const PLAN_ABI = 0x76b89a25;
+export const PLAN_ABI = 0x563ee24a;
 
 /** prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
 export interface SetDumpableOp {
@@ -519,6 +519,23 @@ export interface MoveNetDeviceOp {
   readonly newName: string;
 }
 
+/** Changes what is mounted on a target: the file system's own options by fsconfig(2), the mount's by mount_setattr(2). */
+export interface RemountOp {
+  readonly op: "remount";
+  /** inside the root; has to be a mount point */
+  readonly target: string;
+  /** `key=value` or a flag for the file system */
+  readonly options: readonly string[];
+  /** MOUNT_ATTR_* */
+  readonly set: bigint;
+  /** MOUNT_ATTR_* */
+  readonly clear: bigint;
+  /** the same, for the mounts below, too */
+  readonly recursiveSet: bigint;
+  /**  */
+  readonly recursiveClear: bigint;
+}
+
 export type Op =
   | SetDumpableOp
   | JoinCgroupOp
@@ -576,7 +593,8 @@ export type Op =
   | MemoryPolicyOp
   | OpenUserNamespaceOp
   | IdMapMountOp
-  | MoveNetDeviceOp;
+  | MoveNetDeviceOp
+  | RemountOp;
 
 export type OpName = Op["op"];
 
@@ -639,6 +657,7 @@ export const opNames: readonly OpName[] = [
   "openUserNamespace",
   "idMapMount",
   "moveNetDevice",
+  "remount",
 ];
 
 /** Code and fields of every operation, in wire order. */
@@ -700,6 +719,7 @@ export const planLayout: Readonly<Record<OpName, OpLayout>> = {
   openUserNamespace: { code: 55, fields: [["slot", "u32"], ["uidMap", "str"], ["gidMap", "str"]] },
   idMapMount: { code: 56, fields: [["slot", "u32"], ["namespaceSlot", "u32"], ["fd", "i32"], ["recursive", "u32"]] },
   moveNetDevice: { code: 57, fields: [["fd", "i32"], ["name", "str"], ["newName", "str"]] },
+  remount: { code: 58, fields: [["target", "str"], ["options", "strs"], ["set", "u64"], ["clear", "u64"], ["recursiveSet", "u64"], ["recursiveClear", "u64"]] },
 };
 
 export type FieldType = "u32" | "i32" | "u64" | "str" | "bytes" | "strs";

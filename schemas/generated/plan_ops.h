@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #define TSR_PLAN_MAGIC 0x50525354u /* "TSRP" */
-#define TSR_PLAN_ABI 0x76b89a25u
-#define TSR_OP_COUNT 57
+#define TSR_PLAN_ABI 0x563ee24au
+#define TSR_OP_COUNT 58
 
 /* Raw bytes inside the plan's blob; 8-aligned. */
 struct tsr_bytes {
@@ -100,6 +100,7 @@ enum tsr_op {
     TSR_OP_OPEN_USER_NAMESPACE = 55,
     TSR_OP_ID_MAP_MOUNT = 56,
     TSR_OP_MOVE_NET_DEVICE = 57,
+    TSR_OP_REMOUNT = 58,
 };
 
 /* prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
@@ -567,6 +568,22 @@ struct tsr_args_move_net_device {
     const char *new_name;
 };
 
+/* Changes what is mounted on a target: the file system's own options by fsconfig(2), the mount's by mount_setattr(2). */
+struct tsr_args_remount {
+    /* inside the root; has to be a mount point */
+    const char *target;
+    /* `key=value` or a flag for the file system */
+    struct tsr_strs options;
+    /* MOUNT_ATTR_* */
+    uint64_t set;
+    /* MOUNT_ATTR_* */
+    uint64_t clear;
+    /* the same, for the mounts below, too */
+    uint64_t recursive_set;
+    /*  */
+    uint64_t recursive_clear;
+};
+
 union tsr_args {
     struct tsr_args_set_dumpable set_dumpable;
     struct tsr_args_join_cgroup join_cgroup;
@@ -625,6 +642,7 @@ union tsr_args {
     struct tsr_args_open_user_namespace open_user_namespace;
     struct tsr_args_id_map_mount id_map_mount;
     struct tsr_args_move_net_device move_net_device;
+    struct tsr_args_remount remount;
 };
 
 static const struct tsr_field tsr_fields_set_dumpable[] = {
@@ -842,6 +860,14 @@ static const struct tsr_field tsr_fields_move_net_device[] = {
     {TSR_STR, (uint16_t)offsetof(struct tsr_args_move_net_device, name)},
     {TSR_STR, (uint16_t)offsetof(struct tsr_args_move_net_device, new_name)},
 };
+static const struct tsr_field tsr_fields_remount[] = {
+    {TSR_STR, (uint16_t)offsetof(struct tsr_args_remount, target)},
+    {TSR_STRS, (uint16_t)offsetof(struct tsr_args_remount, options)},
+    {TSR_U64, (uint16_t)offsetof(struct tsr_args_remount, set)},
+    {TSR_U64, (uint16_t)offsetof(struct tsr_args_remount, clear)},
+    {TSR_U64, (uint16_t)offsetof(struct tsr_args_remount, recursive_set)},
+    {TSR_U64, (uint16_t)offsetof(struct tsr_args_remount, recursive_clear)},
+};
 
 /* Ordered by code; entry i describes code i + 1. */
 static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
@@ -902,6 +928,7 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     {"openUserNamespace", 55u, 3u, tsr_fields_open_user_namespace},
     {"idMapMount", 56u, 4u, tsr_fields_id_map_mount},
     {"moveNetDevice", 57u, 3u, tsr_fields_move_net_device},
+    {"remount", 58u, 6u, tsr_fields_remount},
 };
 
 /* X(UPPER_NAME, lower_name) for every operation, ordered by code. */
@@ -962,6 +989,7 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     X(MEMORY_POLICY, memory_policy) \
     X(OPEN_USER_NAMESPACE, open_user_namespace) \
     X(ID_MAP_MOUNT, id_map_mount) \
-    X(MOVE_NET_DEVICE, move_net_device)
+    X(MOVE_NET_DEVICE, move_net_device) \
+    X(REMOUNT, remount)
 
 #endif
