@@ -71,7 +71,11 @@ function copyRuntime(directory: string, name: string, executable: string): Subje
   const libexec = join(dirname(real), "../libexec/tsrunc");
   if (name === "tsrunc") cpSync(libexec, join(home, "libexec/tsrunc"), { recursive: true });
   const [version = ""] = execFileSync(copy, ["--version"]).toString().split("\n");
-  return { name, executable: copy, version, stateRoot: join(home, "state") };
+  const stateRoot = join(home, "state");
+  mkdirSync(stateRoot);
+  // As on a real host: state lies in /run, and a file system on disk would write it back.
+  execFileSync("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", stateRoot]);
+  return { name, executable: copy, version, stateRoot };
 }
 
 function makeBundle(directory: string, name: string, args: readonly string[]): string {
@@ -126,5 +130,6 @@ export function clear(scene: Scene, ids: readonly string[]): void {
       }
     }
   }
+  for (const { stateRoot } of scene.runtimes) execFileSync("umount", ["--lazy", stateRoot]);
   rmSync(scene.directory, { recursive: true, force: true });
 }

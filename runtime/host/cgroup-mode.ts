@@ -54,15 +54,23 @@ const cgroup2Magic = 0x63677270;
 const defaultRoot = "/sys/fs/cgroup";
 const unifiedBesideV1 = "/sys/fs/cgroup/unified";
 
+/** The last answer; it holds as long as /proc/self/cgroup says the same. */
+let known: { readonly memberships: string; readonly host: CgroupHost } | undefined;
+
 /**
  * Reads the cgroup layout of the host. The usual mount points are asked with statfs first, since
  * formatting mountinfo costs the kernel milliseconds on a host with hundreds of containers. Throws
  * FailedPrecondition when no cgroup file system is mounted.
  */
 export function cgroupHost(): CgroupHost {
-  const memberships = parseMemberships(readProc("/proc/self/cgroup"));
+  const text = readProc("/proc/self/cgroup");
+  if (known?.memberships === text) return known.host;
+  const memberships = parseMemberships(text);
   const host = layoutAtDefaults(memberships) ?? layoutFromMounts(memberships, readCgroupMounts());
-  if (host.hierarchies.length > 0) return host;
+  if (host.hierarchies.length > 0) {
+    known = { memberships: text, host };
+    return host;
+  }
   throw fail("FailedPrecondition", "no cgroup file system is mounted", {
     hint: `mount cgroup2 on ${defaultRoot}`,
   });
