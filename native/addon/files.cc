@@ -1,9 +1,12 @@
 // memfds, file systems, cgroup notifications and device programs.
 #include <napi.h>
 
-#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
 
 #include "arguments.h"
 #include "exports.h"
@@ -58,7 +61,13 @@ Napi::Value IsInherited(const Napi::CallbackInfo &info)
     const auto fd = ReadInt(env, info[0], "fd");
     if (!fd)
         return env.Undefined();
-    return Napi::Boolean::New(env, fcntl(*fd, F_GETFD) == 0);
+    // Not FD_CLOEXEC: the engine sets it on what it has inherited, too.
+    const std::string link = "/proc/self/fd/" + std::to_string(*fd);
+    char target[64];
+    const ssize_t length = readlink(link.c_str(), target, sizeof target);
+    const bool isOpen = length >= 0;
+    const bool isPoll = isOpen && std::string_view(target, length) == "anon_inode:[eventpoll]";
+    return Napi::Boolean::New(env, isOpen && !isPoll);
 }
 
 Napi::Value StatFs(const Napi::CallbackInfo &info)

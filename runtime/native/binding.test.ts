@@ -36,6 +36,15 @@ function spawnOptions(argv: readonly string[], more: Partial<SpawnOptions> = {})
   };
 }
 
+/** What an fd leads to; nothing for one that is closed by now. */
+function linkOf(fd: string): string | undefined {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Closes an fd that `own` has noted before the test ends. */
 function close(fd: number): void {
   fs.closeSync(fd);
@@ -345,7 +354,12 @@ describe(`native binding${isBuilt ? "" : ` (skipped: no ${libexecDir()}/tsrunc.n
       expect(native.statfs("/proc").type).to.equal(0x9fa0);
       const [read, write] = own(native.pipe());
       expect(native.isInherited(0)).to.equal(true);
-      expect(native.isInherited(read), "close-on-exec").to.equal(false);
+      expect(native.isInherited(read)).to.equal(true);
+      const polls = fs
+        .readdirSync("/proc/self/fd")
+        .filter((fd) => linkOf(fd) === "anon_inode:[eventpoll]");
+      expect(polls, "the engine's own").to.not.deep.equal([]);
+      expect(polls.map((fd) => native.isInherited(Number(fd)))).to.not.include(true);
       expect(native.isInherited(9999)).to.equal(false);
       expect(native.isTerminal(write)).to.equal(false);
       expect(failure(() => native.terminalSize(write))).to.include({

@@ -142,8 +142,9 @@ export interface NativeBinding {
   waitPid(pid: number, noHang: boolean): number | undefined;
   setSubreaper(on: boolean): void;
   /**
-   * Did this fd come from our caller? It is open and not close-on-exec, as all that the engine opens for itself is
-   * (fcntl F_GETFD).
+   * Can this fd have come from our caller? It is open and no epoll instance. The engine's is the first that it keeps,
+   * at the lowest number that was free: whoever counts up from 3 meets it where the caller's fds end. Close-on-exec
+   * says nothing, engines set it on inherited fds (Bun: from 4 on).
    */
   isInherited(fd: number): boolean;
   /** statfs(2) of a path, for file system magic numbers. */
