@@ -45,7 +45,6 @@ describe("create plan", () => {
       "openTree: mount root file system /bundle/rootfs",
       "setMountAttributes: mount root file system /bundle/rootfs",
       "attachRoot: mount root file system /bundle/rootfs",
-      "openTree: mount /var/lib/docker/containers/0a1b/hosts on /etc/hosts",
       "unshare: make namespaces",
       "openDetached: mount proc on /proc",
       "attach: mount proc on /proc",
@@ -63,6 +62,7 @@ describe("create plan", () => {
       "makeSymlink: make /sys/fs/cgroup/cpu",
       "makeSymlink: make /sys/fs/cgroup/cpuacct",
       "setMountAttributes: mount tmpfs on /sys/fs/cgroup",
+      "openTree: mount /var/lib/docker/containers/0a1b/hosts on /etc/hosts",
       "attach: mount /var/lib/docker/containers/0a1b/hosts on /etc/hosts",
       "setMountAttributes: mount /var/lib/docker/containers/0a1b/hosts on /etc/hosts",
       ...["null", "random", "full", "tty", "zero", "urandom"].map(

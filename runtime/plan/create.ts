@@ -15,7 +15,13 @@ import { addHooks } from "./hooks.ts";
 import { type ContainerMapping, containerMapping } from "./id-mapped-mounts.ts";
 import { addKeyLabel, addLabels, type Labels } from "./labels.ts";
 import { addPropagation } from "./mount-attributes.ts";
-import { addMounts, cleanPath, openSources, type PreparedMount, prepareMounts } from "./mounts.ts";
+import {
+  addMounts,
+  cleanPath,
+  newSourceOpener,
+  type PreparedMount,
+  prepareMounts,
+} from "./mounts.ts";
 import {
   addLateNamespaces,
   addNamespaces,
@@ -100,7 +106,7 @@ export function buildCreatePlan(input: CreatePlanInput): Plan {
   addRoot(context);
   // after the mounts that do not depend on it would do as well; cgroup mounts need it
   addLateNamespaces(builder, namespaces, timeOffsets(context.linux));
-  addMounts(builder, context.mounts, input.cgroupMounts);
+  addMounts(builder, context.mounts, input.cgroupMounts, lateOpener(context));
   addDev(context);
   addRuntimeHooks(context);
   addRestrictions(context);
@@ -147,22 +153,25 @@ function addStart({ builder, input, process, namespaces }: Context): void {
   addEarlyPriorities(builder, process);
 }
 
+/** Where a user namespace is made, sources are open before: the container's root may not be able to reach the paths. */
 function openTrees(context: Context): void {
-  const { builder, input, mounts, devices, mapping, rootSlot, openEarly } = context;
+  const { builder, input, mounts, devices, mapping, rootSlot } = context;
   builder.ops.push({ op: "openTree", slot: rootSlot, path: input.rootfs, recursive: 1 });
   // never a peer of the host's mount: what is mounted below would show up there
   addPropagation(builder, rootSlot, MS.SLAVE | MS.REC);
-  openSources(builder, mounts, input.bundle, mapping, openEarly);
+  mounts.forEach(newSourceOpener(builder, input.bundle, mapping, true));
   openDevices(builder, devices);
+}
+
+function lateOpener({ builder, input, mapping, openEarly }: Context) {
+  return openEarly ? undefined : newSourceOpener(builder, input.bundle, mapping, false);
 }
 
 /** The root as a mount of its own in a mount namespace that sends nothing back, unless the config wants that. */
 function addRoot(context: Context): void {
-  const { builder, input, linux, namespaces, mounts, devices, mapping } = context;
-  const { rootSlot, openEarly } = context;
+  const { builder, input, linux, namespaces, devices, rootSlot, openEarly } = context;
   if (!namespaces.has("mount")) {
     builder.ops.push({ op: "openRoot", path: input.rootfs });
-    openSources(builder, mounts, input.bundle, mapping, false);
     openDevices(builder, devices);
     return;
   }
@@ -179,9 +188,7 @@ function addRoot(context: Context): void {
     addPropagation(builder, rootSlot, MS.SLAVE | MS.REC);
   }
   builder.ops.push({ op: "attachRoot", slot: rootSlot, path: input.rootfs });
-  if (openEarly) return;
-  openSources(builder, mounts, input.bundle, mapping, false);
-  openDevices(builder, devices);
+  if (!openEarly) openDevices(builder, devices);
 }
 
 /** A /dev bound from outside stays as it is. */

@@ -3,7 +3,7 @@ import type { Mount } from "../../schemas/generated/config.ts";
 import { RuntimeError } from "../base/errors.ts";
 import { MOUNT_ATTR } from "../spec/mount-flags.ts";
 import { containerMapping } from "./id-mapped-mounts.ts";
-import { addMounts, cleanPath, openSources, prepareMounts } from "./mounts.ts";
+import { addMounts, cleanPath, newSourceOpener, prepareMounts } from "./mounts.ts";
 import { planNamespaces } from "./namespaces.ts";
 import { newPlanBuilder } from "./plan.ts";
 
@@ -11,11 +11,11 @@ const cgroups = { mode: "v2", hierarchies: [], namespaced: true } as const;
 
 const namespaces = planNamespaces([{ type: "mount" }, { type: "pid" }], []);
 
-function opsOf(mount: Mount) {
+function opsOf(...mounts: Mount[]) {
   const builder = newPlanBuilder();
-  const prepared = prepareMounts(builder, { mounts: [mount], namespaces, label: undefined });
-  openSources(builder, prepared, "/bundle", containerMapping({}, -1), false);
-  addMounts(builder, prepared, cgroups);
+  const prepared = prepareMounts(builder, { mounts, namespaces, label: undefined });
+  const open = newSourceOpener(builder, "/bundle", containerMapping({}, -1), false);
+  addMounts(builder, prepared, cgroups, open);
   return builder.ops;
 }
 
@@ -33,6 +33,15 @@ describe("mounts", () => {
   it("opens relative bind sources below the bundle", () => {
     const [open] = opsOf({ destination: "/data", source: "data", options: ["rbind"] });
     expect(open).to.include({ op: "openTree", path: "/bundle/data", recursive: 1 });
+  });
+
+  it("opens a bind source when its turn has come, so that mounts are made in the config's order", () => {
+    const ops = opsOf(
+      { destination: "/tmp", type: "tmpfs", source: "tmpfs" },
+      { destination: "/data", source: "/srv", options: ["bind"] },
+    );
+    const names = ["openDetached", "attach", "openTree", "attach"];
+    expect(ops.map(({ op }) => op)).to.deep.equal(names);
   });
 
   it("sets the attributes of a bind before it is attached", () => {

@@ -25,7 +25,7 @@ export interface PreparedMount {
   readonly options: MountOptions;
   /** `context=...` for a new file system, where SELinux labels are asked for. */
   readonly context: readonly string[];
-  /** Slot of a bind source, opened by openSources. */
+  /** Slot of a bind source, opened by an OpenSource. */
   readonly slot: number;
 }
 
@@ -59,34 +59,37 @@ export function prepareMounts(builder: PlanBuilder, input: MountsInput): Prepare
   });
 }
 
-/**
- * Opens every bind source. Where a user namespace is made, this comes before it: the container's root may not be
- * able to reach the path. Trees opened in the host's mount namespace are made slaves, nothing may travel back.
- */
-export function openSources(
+/** Adds what opens the source of a bind mount, and nothing for other mounts. */
+export type OpenSource = (mount: PreparedMount) => void;
+
+/** With `detach`, trees opened in the host's mount namespace are made slaves: nothing may travel back. */
+export function newSourceOpener(
   builder: PlanBuilder,
-  mounts: readonly PreparedMount[],
   bundle: string,
   mapping: ContainerMapping,
   detach: boolean,
-): void {
+): OpenSource {
   const mapper = newIdMapper(builder, mapping);
-  for (const { mount, options, slot } of mounts) {
-    if (!options.bind || slot < 0) continue;
+  return ({ mount, options, slot }) => {
+    if (!options.bind || slot < 0) return;
     const source = mount.source ?? "";
     const path = source.startsWith("/") ? source : `${bundle}/${source}`;
     builder.ops.push({ op: "openTree", slot, path, recursive: options.recursive ? 1 : 0 });
     if (detach) addPropagation(builder, slot, MS.SLAVE | MS.REC);
     addAttributes(builder, slot, options);
     mapper.map(mount, options, slot);
-  }
+  };
 }
 
-/** Attaches everything inside the root, in the config's order. */
+/**
+ * Attaches everything inside the root, in the config's order. Bind sources that are not open yet are opened one by one:
+ * a source may lie in an earlier mount, and kernels from 6.8 on list mounts in the order in which they were made.
+ */
 export function addMounts(
   builder: PlanBuilder,
   mounts: readonly PreparedMount[],
   cgroups: CgroupMountFacts,
+  openSource: OpenSource | undefined,
 ): void {
   for (const prepared of mounts) {
     const { mount, destination, options, slot } = prepared;
@@ -98,7 +101,8 @@ export function addMounts(
       addCgroupMount(builder, destination, options, cgroups);
       continue;
     }
-    if (!options.bind) addFileSystem(builder, prepared);
+    if (options.bind) openSource?.(prepared);
+    else addFileSystem(builder, prepared);
     builder.ops.push({
       op: "attach",
       slot,
