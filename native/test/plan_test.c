@@ -143,7 +143,8 @@ static void test_operations(void) {
             if (type == TSR_U32)
                 CHECK(!opens_with_u32(at + 4, 1));
             else if (type == TSR_I32)
-                CHECK(!opens_with_u32(at + 4, 1) && !opens_with_u32(at + 4, INT32_MAX));
+                CHECK(!opens_with_u32(at + 4, 1) && !opens_with_u32(at + 4, INT32_MAX) &&
+                      !opens_with_u32(at + 4, 1U << 31) && !opens_with_u32(at + 4, UINT32_MAX - 1));
             else if (type == TSR_STR)
                 test_strings(at, blob_size);
             else if (type == TSR_BYTES)
@@ -151,6 +152,56 @@ static void test_operations(void) {
             else if (type == TSR_STRS)
                 test_string_list(at, blob, blob_size);
         }
+    }
+}
+
+/* A plan of one operation and a blob of zeros: every string in it is empty and in order, wherever it starts. */
+static size_t single(uint8_t *out, uint32_t code, uint32_t blob_size) {
+    const struct tsr_op_desc *desc = &tsr_op_table[code - 1];
+    uint32_t ops_size = 8 + desc->nfields * 8;
+    memset(out, 0, SAMPLE_HEADER + ops_size + blob_size);
+    put_u32(out, TSR_PLAN_MAGIC);
+    put_u32(out + 4, TSR_PLAN_ABI);
+    put_u32(out + 8, 1);
+    put_u32(out + 12, ops_size);
+    put_u32(out + 16, blob_size);
+    put_u32(out + SAMPLE_HEADER, code);
+    put_u32(out + SAMPLE_HEADER + 4, desc->nfields);
+    return SAMPLE_HEADER + ops_size + blob_size;
+}
+
+/* What can only be seen where nothing else is wrong: the very ends of both areas. */
+static void test_ends(void) {
+    uint8_t plan[256];
+    size_t size = single(plan, TSR_OP_HOSTNAME, 8), field = SAMPLE_HEADER + 8;
+    CHECK(opens(plan, size));
+    put_u32(plan + field, 7);
+    CHECK(opens(plan, size));
+    put_u32(plan + field, 8); /* behind the last byte */
+    CHECK(!opens(plan, size));
+    memset(plan + size - 8, 'x', 8); /* a string that fills the blob, and has no room for a NUL */
+    put_u32(plan + field, 0);
+    put_u32(plan + field + 4, 8);
+    CHECK(!opens(plan, size));
+    size = single(plan, TSR_OP_HOOK, 64);
+    field = SAMPLE_HEADER + 16; /* its args */
+    put_u32(plan + field + 4, 8);
+    CHECK(opens(plan, size));
+    put_u32(plan + field + 4, 9);
+    CHECK(!opens(plan, size));
+    put_u32(plan + field + 4, 0x20000001); /* times eight is eight in 32 bits */
+    CHECK(!opens(plan, size));
+    put_u32(plan + field + 4, 1);
+    for (uint32_t at = 0; at < 64; at++) {
+        put_u32(plan + field, at);
+        CHECK(opens(plan, size) == (at % 8 == 0));
+    }
+    /* an operation that the plan ends in, with no blob behind it */
+    size = single(plan, TSR_OP_SET_RLIMIT, 0);
+    CHECK(opens(plan, size));
+    for (uint32_t less = 1; less < size - SAMPLE_HEADER; less++) {
+        put_u32(plan + 12, (uint32_t)size - SAMPLE_HEADER - less);
+        CHECK(!opens(plan, size - less));
     }
 }
 
@@ -174,6 +225,7 @@ int main(void) {
     test_sizes();
     test_header();
     test_operations();
+    test_ends();
     test_every_byte();
     puts("plan_test: ok");
     return 0;
