@@ -1,7 +1,7 @@
 /** The parent's half of the conversation with init (diagram: runtime/README.md). */
 import { closeSync } from "node:fs";
 import { encodePlan } from "../../schemas/generated/plan.ts";
-import { fail } from "../base/errors.ts";
+import { errnoOf, fail } from "../base/errors.ts";
 import { libexecDir } from "../native/binding.ts";
 import type { Plan } from "../plan/plan.ts";
 import { syncPoint } from "../plan/plan.ts";
@@ -183,20 +183,24 @@ class Conversation {
     return reached;
   }
 
-  async #sync(point: number): Promise<number> {
+  async #sync(point: number): Promise<number | undefined> {
     const init = this.#required();
     const handlers = this.#handlers;
     let state = -1;
     if (point === syncPoint.mapIds) await handlers.mapIds?.(init);
     else if (point === syncPoint.runtimeHooks) state = (await handlers.runtimeHooks?.(init)) ?? -1;
     else state = await handlers.ready(init);
-    this.#answer(state);
-    return point;
+    return this.#answer(state) ? point : undefined;
   }
 
-  #answer(state: number): void {
+  /** False when init has died; what it said before, or how it ended, is still to be received. */
+  #answer(state: number): boolean {
     try {
       this.#rt.native().send(this.#session.fd, answer, state >= 0 ? [state] : []);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) !== "EPIPE") throw error;
+      return false;
     } finally {
       if (state >= 0) closeSync(state);
     }
