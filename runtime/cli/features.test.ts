@@ -27,6 +27,13 @@ describe("features", () => {
     ]);
     expect(document.mountOptions).to.include.members(["idmap", "ridmap"]);
     expect(mountExtensions?.idmap?.enabled).to.equal(true);
+    expect(document.linux?.netDevices?.enabled).to.equal(true);
+    expect(document.linux?.intelRdt).to.deep.equal({
+      enabled: true,
+      schemata: true,
+      monitoring: true,
+    });
+    expect(document.potentiallyUnsafeConfigAnnotations).to.include("run.oci.keep_original_groups");
     expect(memoryPolicy?.modes).to.include("MPOL_BIND").and.have.length(7);
     expect(memoryPolicy?.flags).to.have.length(3);
   });
