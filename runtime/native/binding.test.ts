@@ -245,6 +245,18 @@ describe(`native binding${isBuilt ? "" : ` (skipped: no ${libexecDir()}/tsrunc.n
       expect(native.waitPid(child.pid, true)).to.equal(128 + SIGKILL);
     });
 
+    it("takes a copy of another process's fd", () => {
+      const child = start(["/bin/sleep", "60"]);
+      const copy = own(native.getFd(child.pidfd, 1));
+      expect(fs.fstatSync(copy).ino).to.equal(fs.statSync(`/proc/${child.pid}/fd/1`).ino);
+      expect(failure(() => native.getFd(child.pidfd, 999))).to.include({
+        code: "EBADF",
+        syscall: "pidfd_getfd",
+      });
+      native.kill(child.pid, SIGKILL);
+      native.waitPid(child.pid, false);
+    });
+
     it("forwards the exit status of a foreground process that shares our stdio", () => {
       const child = start(["/bin/sh", "-c", "kill -TERM $$"]);
       const before = fs.readFileSync("/proc/self/status", "utf8").match(/Sig(Ign|Cgt|Blk).*/g);
