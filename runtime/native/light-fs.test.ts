@@ -160,4 +160,15 @@ describe("light-fs", () => {
     light.unlinkSync(join(directory, "moved"));
     expect(fs.readdirSync(directory).sort()).to.deep.equal(["link", "outside"]);
   });
+
+  it("syncs and changes owners", () => {
+    const path = join(directory, "file");
+    const fd = fs.openSync(path, "r+");
+    light.fsyncSync(fd);
+    fs.closeSync(fd);
+    const owner = process.geteuid?.() ?? 0;
+    light.chownSync(path, owner, -1);
+    expect(fs.statSync(path).uid).to.equal(owner);
+    agree((module, path) => module.chownSync(path, owner, -1));
+  });
 });
