@@ -287,15 +287,28 @@ describe("hooks that fail", () => {
     "poststart fails start and stops the container",
     known(
       "runc",
-      "spec since 1.2: a failing poststart is an error and stops the container; runc ran it in create until #5186, and leaves the container running since",
+      "spec since 1.3: a failing poststart is an error and stops the container; runc ran it in create until #5186, and leaves the container running since",
       async () => {
-        const { c, file } = hooked(["poststart"], { poststart: ["3"] });
+        const { c, file } = hooked(["poststart"], { poststart: ["3"] }, (config) => {
+          config.ociVersion = "1.3.0";
+        });
         c.create().ok();
         c.start().fails(/hook/, 1);
         expect(names(file)).to.deep.equal(["poststart"]);
         await until("the end", () => ["stopped", "absent"].includes(c.status()), 3000);
       },
     ),
+  );
+
+  it(
+    "poststart only warns for a bundle of spec 1.2 or before: the later hooks run",
+    known("runc", "spec until 1.2, lifecycle step 9: log a warning and continue", () => {
+      const { c, file } = hooked(["poststart"], { poststart: ["3"] });
+      c.rewrite((config) => config.hooks?.poststart?.push(reporter(file, "second", "poststart")));
+      c.up();
+      expect(c.status()).to.equal("running");
+      expect(names(file)).to.deep.equal(["poststart", "second"]);
+    }),
   );
 
   it(

@@ -70,11 +70,11 @@ describe("SELinux labels", () => {
   });
 
   it(
-    "linux.mountLabel is refused without SELinux",
+    "linux.mountLabel has no effect without SELinux",
     known("runc", "the kernel refuses it without saying why", () => {
-      refused((config) => {
+      runReport((config) => {
         config.linux["mountLabel"] = label;
-      }, /selinux/i);
+      });
     }),
   );
 });

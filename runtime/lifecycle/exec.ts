@@ -131,7 +131,7 @@ async function spawnExec(
     const plan = buildExecPlan({
       process,
       linux: spec.linux ?? {},
-      labels: checkLabels(process, ""),
+      labels: checkLabels(process),
       containerId: state.id,
       initPidfd,
       namespaceFlags: namespacesToJoin(state.namespaces, state.pid),

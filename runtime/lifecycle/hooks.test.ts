@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { hookState, runHooks, runHooksWarning } from "./hooks.ts";
+import { hookState, runHooks, runHooksWarning, runPoststart } from "./hooks.ts";
 import { sampleState } from "./sample-state.ts";
 import { hasAddon, type TestRuntime, testRuntime } from "./test-runtime.ts";
 
@@ -75,6 +75,18 @@ describe("hooks", function () {
     const before = readdirSync("/proc/self/fd").length;
     expect(await problemOf(shell("head -c 300000 /dev/zero; exit 1"))).to.have.length.below(9000);
     expect(readdirSync("/proc/self/fd")).to.have.length(before);
+  });
+
+  it("after the start fail it or only warn, by the bundle's version", async () => {
+    const started = (ociVersion: string) =>
+      runPoststart(rt, sampleState({ ociVersion, poststart: [shell("exit 1"), shell("exit 2")] }));
+    const seen = rt.warnings.length;
+    await started("1.2.1");
+    expect(rt.warnings.slice(seen)).to.have.length(2);
+    const problem = await started("1.3.0").catch((error: unknown) => error);
+    expect(problem)
+      .to.have.property("message")
+      .match(/poststart hook #0.*exit status 1/);
   });
 
   it("whose failure is a warning all run", async () => {

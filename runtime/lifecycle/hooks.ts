@@ -49,7 +49,7 @@ export async function runHooks(
   }
 }
 
-/** Runs hooks whose failure is a warning only, all of them (poststop; runtime-spec, lifecycle). */
+/** Runs hooks whose failure is a warning only, all of them (runtime-spec, lifecycle). */
 export async function runHooksWarning(
   rt: Runtime,
   kind: HookKind,
@@ -63,6 +63,18 @@ export async function runHooksWarning(
       rt.log.warn((error as Error).message);
     }
   }
+}
+
+/**
+ * Runs the poststart hooks of a container that has just been started. What a failure means depends on the version that the
+ * bundle is written for: up to 1.2 a warning, since 1.3 an error that ends the container (runtime-spec, lifecycle step 9).
+ * @throws as runHooks does, from 1.3 on.
+ */
+export async function runPoststart(rt: Runtime, container: StateFile): Promise<void> {
+  const { poststart, pid, ociVersion } = container;
+  if (poststart === undefined) return;
+  const run = /^1\.[0-2]\./.test(ociVersion) ? runHooksWarning : runHooks;
+  await run(rt, "poststart", poststart, hookState(container, "running", pid));
 }
 
 async function runHook(rt: Runtime, hook: Hook, state: State): Promise<void> {

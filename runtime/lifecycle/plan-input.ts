@@ -12,7 +12,7 @@ import type { Runtime } from "./context.ts";
 import type { OwnFd } from "./fds.ts";
 import { makeGate } from "./gate.ts";
 import { deniesSetGroups } from "./id-maps.ts";
-import { checkLabels } from "./labels.ts";
+import { checkLabels, checkMountLabel } from "./labels.ts";
 import { openNamespaces } from "./namespace-fds.ts";
 import { inheritedFds } from "./preserved-fds.ts";
 import { sharedMountPoint } from "./rootfs.ts";
@@ -59,7 +59,10 @@ export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd):
       namespaced: (linux.namespaces ?? []).some(({ type }) => type === "cgroup"),
     },
     seccomp,
-    labels: checkLabels(spec.process ?? { cwd: "/" }, linux.mountLabel ?? ""),
+    labels: {
+      ...checkLabels(spec.process ?? { cwd: "/" }),
+      ...checkMountLabel(linux.mountLabel ?? "", rt.log),
+    },
     noPivot,
     newKeyring: !subject.noNewKeyring,
     inherited,

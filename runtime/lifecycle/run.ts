@@ -5,7 +5,7 @@ import { loadSpec } from "../spec/load.ts";
 import { type BroughtUp, bringUp, type CreateOptions } from "./bring-up.ts";
 import type { Runtime } from "./context.ts";
 import { supervise } from "./foreground.ts";
-import { hookState, runHooks } from "./hooks.ts";
+import { runPoststart } from "./hooks.ts";
 import { managerOf } from "./managed.ts";
 import { closeRelay, relayUntilReady } from "./notify.ts";
 import type { StateFile } from "./store.ts";
@@ -37,14 +37,14 @@ export async function run(rt: Runtime, options: RunOptions): Promise<number> {
   return detach ? leave(rt, container) : stay(rt, container, terminal, options.keep);
 }
 
-/** A failing poststart hook ends the container (runtime-spec, lifecycle step 10). */
+/** A failing poststart hook ends the container (see runPoststart). */
 async function afterStart(
   rt: Runtime,
   { state, init, relay }: BroughtUp,
   terminal: TerminalKeeper,
 ): Promise<void> {
   try {
-    await runHooks(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
+    await runPoststart(rt, state);
   } catch (error) {
     terminal.close();
     closeRelay(relay);

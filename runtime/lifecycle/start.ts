@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import { fail } from "../base/errors.ts";
 import type { Runtime } from "./context.ts";
 import { awaitExec, passGate } from "./gate.ts";
-import { hookState, runHooks } from "./hooks.ts";
+import { runPoststart } from "./hooks.ts";
 import { closeRelay, openRelay, relayUntilReady } from "./notify.ts";
 import { type Container, loadManager, openContainer } from "./status.ts";
 import { destroy, openProcess } from "./tear-down.ts";
@@ -42,7 +42,7 @@ function requireCreated({ status }: Container): void {
 async function awaitProgram(rt: Runtime, { state }: Container, connection: number): Promise<void> {
   try {
     await awaitExec(rt, connection);
-    await runHooks(rt, "poststart", state.poststart, hookState(state, "running", state.pid));
+    await runPoststart(rt, state);
   } catch (error) {
     await destroy(rt, state, await loadManager(rt, state));
     throw error;

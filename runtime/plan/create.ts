@@ -135,7 +135,7 @@ function newContext(input: CreatePlanInput): Context {
     linux,
     namespaces,
     rootSlot: takeSlot(builder, `mount root file system ${input.rootfs}`),
-    mounts: prepareMounts(builder, { mounts, namespaces, label: linux.mountLabel }),
+    mounts: prepareMounts(builder, { mounts, namespaces, label: input.labels.mount }),
     devices: bindsDev(input.spec) ? [] : prepareDevices(builder, linux.devices ?? [], inUser),
     mapping: containerMapping(linux, input.joins.find(({ type }) => type === "user")?.fd ?? -1),
     openEarly: inUser && input.privileged,

@@ -6,6 +6,8 @@ export interface Labels {
   /** `file` is relative to /proc/thread-self. */
   readonly apparmor?: { readonly file: string; readonly profile: string };
   readonly selinux?: string;
+  /** `linux.mountLabel`. */
+  readonly mount?: string;
 }
 
 /** Takes effect at execve(2), so that the runtime itself stays unconfined until then. */
