@@ -120,7 +120,8 @@ cases: build build/.compiled ## conformance cases; RUNTIME=path of any OCI runti
 	RUNTIME="$(abspath $(RUNTIME))" $(MOCHA) --config conformance/mocharc.json
 
 .PHONY: conformance
-conformance: cases
+conformance: build build/.compiled ## opencontainers/runtime-tools, beside runc and crun; RUNTIME=path; needs root and Go
+	node build/conformance/runtime-tools/main.js --runtime "$(abspath $(RUNTIME))"
 
 .PHONY: test-root
 test-root: ## conformance cases with tsrunc, then with runc

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 const minute = 60_000;
 const mocha = ["node_modules/.bin/mocha", "--reporter", ".ci/reporter.cjs"];
 const counts = "build/report/counts.json";
+const suite = "build/conformance/runtime-tools/main.js";
 const isRoot = process.getuid() === 0;
 
 /** Runs a command with our own output; true when it ended well and in time. */
@@ -17,15 +18,19 @@ function run(command, env, minutes) {
   return status === 0;
 }
 
-/** One mocha run. A run that ends badly without a failed test (crash, leak check) counts as a failure itself. */
-function mochaLane(args, env, minutes) {
+/** A run that leaves its counts. One that ends badly without a failed test (crash, leak check) is a failure itself. */
+function countedLane(command, env, minutes) {
   rmSync(counts, { force: true });
-  const good = run([...mocha, ...args], { ...env, TEST_COUNTS: counts }, minutes);
+  const good = run(command, { ...env, TEST_COUNTS: counts }, minutes);
   const result = existsSync(counts)
     ? JSON.parse(readFileSync(counts, "utf8"))
     : { passed: 0, failed: 0, skipped: 0 };
   if (!good && result.failed === 0) result.failed = 1;
   return result;
+}
+
+function mochaLane(args, env, minutes) {
+  return countedLane([...mocha, ...args], env, minutes);
 }
 
 /** The C tests: an executable is one test. */
@@ -66,6 +71,7 @@ const lanes = [
   ["C tests under ASan and UBSan", nativeLane],
   ["conformance cases with tsrunc", () => casesLane(`${process.cwd()}/dist/bin/tsrunc`, "root")],
   ["conformance cases with runc: are the tests right?", crossCheckLane],
+  ["opencontainers/runtime-tools", () => countedLane(["node", suite], {}, 15)],
 ];
 
 mkdirSync("build/report", { recursive: true });
