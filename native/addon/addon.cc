@@ -12,7 +12,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     tsr::ExportProcess(env, exports);
     tsr::ExportSockets(env, exports);
     tsr::ExportFiles(env, exports);
-    tsr::ExportNotify(env, exports);
     tsr::ExportIo(env, exports);
     tsr::ExportTerminal(env, exports);
     return exports;

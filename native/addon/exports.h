@@ -8,7 +8,6 @@ namespace tsr {
 void ExportProcess(Napi::Env env, Napi::Object exports);
 void ExportSockets(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
-void ExportNotify(Napi::Env env, Napi::Object exports);
 void ExportIo(Napi::Env env, Napi::Object exports);
 void ExportTerminal(Napi::Env env, Napi::Object exports);
 

@@ -22,14 +22,6 @@ namespace tsr {
 
 namespace {
 
-// Throws for the errno of a system call made here.
-Napi::Value ThrowErrno(Napi::Env env, const char *syscall)
-{
-    tsr_error error;
-    tsr_fail(&error, syscall);
-    return ThrowSystemError(env, error);
-}
-
 Napi::Value SealedCopy(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();

@@ -24,13 +24,6 @@ namespace tsr {
 
 namespace {
 
-Napi::Value ThrowErrno(Napi::Env env, const char *syscall)
-{
-    tsr_error error;
-    tsr_fail(&error, syscall);
-    return ThrowSystemError(env, error);
-}
-
 // Repeats a system call that a signal has interrupted.
 template <typename Call> auto Retry(Call call)
 {

@@ -1,4 +1,4 @@
-// Sockets, pipes, messages with fds, and poll.
+// Sockets, pipes, messages with fds, poll, and the relay of sd_notify(3).
 #include <napi.h>
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 
 extern "C" {
 #include "../core/message.h"
+#include "../core/notify.h"
 #include "../core/poll.h"
 #include "../core/socket.h"
 }
@@ -40,15 +41,12 @@ Napi::Value SocketPair(const Napi::CallbackInfo &info)
 Napi::Value Pipe(const Napi::CallbackInfo &info)
 {
     int pair[2];
-    tsr_error error;
-    if (pipe2(pair, O_CLOEXEC) != 0) {
-        tsr_fail(&error, "pipe2");
-        return ThrowSystemError(info.Env(), error);
-    }
+    if (pipe2(pair, O_CLOEXEC) != 0)
+        return ThrowErrno(info.Env(), "pipe2");
     return FdPair(info.Env(), pair);
 }
 
-// listenAt and connectAt take the same arguments.
+// A socket by its name in a directory.
 template <int (*Open)(int, const char *, tsr_error *)>
 Napi::Value SocketAt(const Napi::CallbackInfo &info)
 {
@@ -64,14 +62,16 @@ Napi::Value SocketAt(const Napi::CallbackInfo &info)
     return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
 }
 
-Napi::Value ConnectStream(const Napi::CallbackInfo &info)
+// A connection to an address: a path, or what its function takes besides.
+template <int (*Open)(const char *, tsr_error *)>
+Napi::Value ConnectTo(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
-    const auto path = ReadString(env, info[0], "path");
-    if (!path)
+    const auto address = ReadString(env, info[0], "address");
+    if (!address)
         return env.Undefined();
     tsr_error error;
-    const int fd = tsr_socket_connect_stream(path->c_str(), &error);
+    const int fd = Open(address->c_str(), &error);
     return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
 }
 
@@ -147,6 +147,22 @@ Napi::Value Poll(const Napi::CallbackInfo &info)
     return ready;
 }
 
+Napi::Value NotifyForward(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto socket = ReadInt(env, info[0], "socket");
+    if (!socket)
+        return env.Undefined();
+    const auto host = ReadInt(env, info[1], "host");
+    if (!host)
+        return env.Undefined();
+    bool ready = false;
+    tsr_error error;
+    if (tsr_notify_forward(*socket, *host, &ready, &error) != 0)
+        return ThrowSystemError(env, error);
+    return Napi::Boolean::New(env, ready);
+}
+
 } // namespace
 
 void ExportSockets(Napi::Env env, Napi::Object exports)
@@ -156,10 +172,16 @@ void ExportSockets(Napi::Env env, Napi::Object exports)
     exports.Set("listenAt", Napi::Function::New<SocketAt<tsr_socket_listen_at>>(env, "listenAt"));
     exports.Set("connectAt",
                 Napi::Function::New<SocketAt<tsr_socket_connect_at>>(env, "connectAt"));
-    exports.Set("connectStream", Napi::Function::New<ConnectStream>(env, "connectStream"));
+    exports.Set("connectStream",
+                Napi::Function::New<ConnectTo<tsr_socket_connect_stream>>(env, "connectStream"));
     exports.Set("send", Napi::Function::New<Send>(env, "send"));
     exports.Set("receive", Napi::Function::New<Receive>(env, "receive"));
     exports.Set("poll", Napi::Function::New<Poll>(env, "poll"));
+    exports.Set("notifyListenAt",
+                Napi::Function::New<SocketAt<tsr_notify_listen_at>>(env, "notifyListenAt"));
+    exports.Set("notifyConnect",
+                Napi::Function::New<ConnectTo<tsr_notify_connect>>(env, "notifyConnect"));
+    exports.Set("notifyForward", Napi::Function::New<NotifyForward>(env, "notifyForward"));
 }
 
 } // namespace tsr

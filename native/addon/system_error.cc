@@ -1,4 +1,4 @@
-// Turns an errno of native/core into a JavaScript error.
+// Turns an errno into a JavaScript error.
 #include "system_error.h"
 
 #include <cstring>
@@ -21,6 +21,13 @@ Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error)
     value.Set("syscall", error.syscall);
     exception.ThrowAsJavaScriptException();
     return env.Undefined();
+}
+
+Napi::Value ThrowErrno(Napi::Env env, const char *syscall)
+{
+    tsr_error error;
+    tsr_fail(&error, syscall);
+    return ThrowSystemError(env, error);
 }
 
 } // namespace tsr

@@ -14,4 +14,7 @@ namespace tsr {
 // ThrowSystemError(...)`.
 Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error);
 
+// The same for the errno of a system call made by the addon itself.
+Napi::Value ThrowErrno(Napi::Env env, const char *syscall);
+
 } // namespace tsr

@@ -3,11 +3,9 @@
 #include "notify.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "scoped_fd.h"
@@ -29,13 +27,9 @@ static bool is_abandoned(const struct sockaddr_un *address)
 
 int tsr_notify_listen_at(int directory, const char *name, struct tsr_error *error)
 {
-    if (name[0] == '\0' || strchr(name, '/') != NULL)
-        return tsr_fail_with(error, EINVAL, "bind");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s",
-                          directory, name);
-    if (length < 0 || (size_t)length >= sizeof address.sun_path)
-        return tsr_fail_with(error, ENAMETOOLONG, "bind");
+    struct sockaddr_un address;
+    if (tsr_socket_bind_address(directory, name, &address, error) != 0)
+        return -1;
 
     TSR_SCOPED_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)

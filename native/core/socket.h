@@ -2,7 +2,16 @@
 #ifndef TSR_CORE_SOCKET_H
 #define TSR_CORE_SOCKET_H
 
+#include <sys/un.h>
+
 #include "error.h"
+
+/*
+ * The address under which a socket file `name` is made in the directory. EINVAL when name has a
+ * slash.
+ */
+int tsr_socket_bind_address(int directory, const char *name, struct sockaddr_un *address,
+                            struct tsr_error *error);
 
 /* A connected, blocking SOCK_SEQPACKET pair, close-on-exec. */
 int tsr_socket_pair(int pair[2], struct tsr_error *error);

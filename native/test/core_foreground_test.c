@@ -18,14 +18,7 @@
 #include "../core/signal_relay.h"
 #include "../core/spawn.h"
 #include "../core/terminal.h"
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "check.h"
 
 struct terminal {
     int master, slave;

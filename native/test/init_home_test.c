@@ -2,7 +2,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "check.h"
+#include "start_init.h"
 
 static struct init init;
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "check.h"
+#include "start_init.h"
 
 static struct init init;
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "check.h"
+#include "start_init.h"
 
 static struct init init;
 static char base[] = "/tmp/init_paths_test.XXXXXX";
