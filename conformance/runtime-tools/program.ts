@@ -16,7 +16,7 @@ const suiteCgroups = "cgrouptest testdir/cgrouptest/container testdir/cgrouptest
  * Runs in namespaces of its own: when the first process of the PID namespace is gone, all that the program and its
  * containers left running is gone, and their mounts with them. crun refuses a hybrid host whose unified cgroup hierarchy
  * has controllers left, so all runtimes are shown one that has none. A v1 controller that the program is about and the
- * host has not mounted is mounted for it; the kernel takes it back when the last cgroup of the hierarchy is gone.
+ * host has not mounted is mounted for it and handed back.
  */
 const script = `
 program=$1 runtime=$2 state=$3 created=$4 seconds=$5 wanted=$6 shared=$7
@@ -47,6 +47,15 @@ parents=$(cut -d: -f3- /proc/self/cgroup | sort -u)
 for name in $(cat "$created" 2>/dev/null) $shared; do
   for parent in / $parents; do
     rmdir $cgroup/*/"$parent/$name" 2>/dev/null
+  done
+done
+# The kernel frees a hierarchy when it is unmounted, but not while removed cgroups linger in it.
+for name in $wanted; do
+  umount "$cgroup/$name"
+  for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    if grep -q "^$name[[:space:]]0[[:space:]]" /proc/cgroups; then break; fi
+    sleep 0.1
+    mount -t cgroup -o "$name" cgroup "$cgroup/$name" 2>/dev/null && umount "$cgroup/$name"
   done
 done
 exit $status

@@ -88,7 +88,9 @@ function build(target: string, parent: string): void {
 /** The built suite, from the cache where it has been built before. Throws `Unavailable` with the reason. */
 export function prepareSuite(): Suite {
   const probe = spawnSync("go", ["version"], { encoding: "utf8" });
-  if (probe.status !== 0) throw new Unavailable("Go is not installed (Debian: golang-go)");
+  const { code } = (probe.error ?? {}) as NodeJS.ErrnoException;
+  if (code === "ENOENT") throw new Unavailable("Go is not installed (Debian: golang-go)");
+  if (probe.error !== undefined) throw probe.error;
   const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   const parent = join(cache, "tsrunc", "runtime-tools");
   const toolchain = createHash("sha256").update(probe.stdout).digest("hex").slice(0, 8);
