@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -358,11 +359,30 @@ static int host_hook(int argc, char **argv)
     return argc > 3 ? atoi(argv[3]) : 0;
 }
 
+// Exchanges the two names over and over, as fast as the kernel can, until stdin is closed.
+static int host_exchange(int argc, char **argv)
+{
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    long long count = 0;
+    if (argc != 3)
+        return 125;
+    put_event("started", NULL, 0);
+    while (poll(&input, 1, 0) == 0) {
+        for (int i = 0; i < 64; i++, count++) {
+            if (syscall(SYS_renameat2, AT_FDCWD, argv[1], AT_FDCWD, argv[2], 2 /* EXCHANGE */) != 0)
+                return 124;
+        }
+    }
+    put_event("closed", "exchanges", count);
+    return 0;
+}
+
 const struct probe_command host_actions[] = {
     {"host-pty", host_pty, "host-pty ROWS COLS -- CMD..."},
     {"host-console", host_console, "host-console SOCKET"},
     {"host-notify", host_notify, "host-notify SOCKET"},
     {"host-subreaper", host_subreaper, "host-subreaper -- CMD..."},
+    {"host-exchange", host_exchange, "host-exchange PATH PATH"},
     {"hook", host_hook, "hook FILE NAME [STATUS [MS]]"},
     {NULL, NULL, NULL},
 };
