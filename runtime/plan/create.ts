@@ -13,7 +13,7 @@ import {
 } from "./devices.ts";
 import { addHooks } from "./hooks.ts";
 import { type ContainerMapping, containerMapping } from "./id-mapped-mounts.ts";
-import { addKeyLabel, addLabels, type Labels } from "./labels.ts";
+import type { Labels } from "./labels.ts";
 import { addPropagation } from "./mount-attributes.ts";
 import {
   addMounts,
@@ -31,24 +31,14 @@ import {
 } from "./namespaces.ts";
 import { newPlanBuilder, type Plan, type PlanBuilder, syncPoint, takeSlot } from "./plan.ts";
 import {
-  addCredentials,
   addEarlyLimits,
   addExecution,
   addFilter,
-  addHome,
-  addKeyring,
-  addLookUp,
   addOomScore,
-  addSeal,
-  type ProcessInput,
   type SeccompFilter,
 } from "./process.ts";
-import {
-  addAffinityReset,
-  addContainerWide,
-  addEarlyPriorities,
-  addPriorities,
-} from "./scheduling.ts";
+import { addProgram, type ProgramInput } from "./program.ts";
+import { addAffinityReset, addEarlyPriorities } from "./scheduling.ts";
 
 /** Everything a create plan depends on; the caller has opened the fds. */
 export interface CreatePlanInput {
@@ -249,28 +239,22 @@ function addPivot({ builder, input, process, linux, namespaces }: Context): void
 }
 
 function addProcess({ builder, input, process, linux, namespaces }: Context): void {
-  const processInput: ProcessInput = {
+  const program: ProgramInput = {
     process,
+    linux,
     seccomp: input.seccomp,
+    labels: input.labels,
+    inUserNamespace: namespaces.has("user"),
     setGroupsDenied: input.setGroupsDenied,
     inherited: input.inherited,
+    gateFd: input.gateFd,
     keyring: input.newKeyring ? { name: `_ses.${input.id}`, create: true } : undefined,
   };
-  addKeyLabel(builder, input.labels);
-  addKeyring(builder, processInput);
-  addLabels(builder, input.labels);
-  addHome(builder, process);
-  addPriorities(builder, process, namespaces.has("user"));
-  addContainerWide(builder, linux);
-  addCredentials(builder, processInput);
-  addSeal(builder, processInput, input.gateFd);
-  addLookUp(builder, process);
-  addFilter(builder, processInput, "before ready");
-  builder.ops.push({ op: "sync", point: syncPoint.ready });
+  addProgram(builder, program);
   if (input.gateFd >= 0) builder.ops.push({ op: "startGate", fd: input.gateFd });
-  addFilter(builder, processInput, "before program");
+  addFilter(builder, program, "before program");
   addHooks(builder, input.spec.hooks?.startContainer);
-  addExecution(builder, processInput);
+  addExecution(builder, program);
 }
 
 function bindsDev(spec: Spec): boolean {

@@ -1,27 +1,17 @@
 /** The ordered list of operations for one more process in a container. */
 import type { Linux, Process } from "../../schemas/generated/config.ts";
-import { addKeyLabel, addLabels, type Labels } from "./labels.ts";
-import { newPlanBuilder, type Plan, syncPoint } from "./plan.ts";
+import type { Labels } from "./labels.ts";
+import { newPlanBuilder, type Plan } from "./plan.ts";
 import {
-  addCredentials,
   addEarlyLimits,
   addExecution,
   addFilter,
-  addHome,
-  addKeyring,
-  addLookUp,
   addOomScore,
-  addSeal,
   type ProcessInput,
   type SeccompFilter,
 } from "./process.ts";
-import {
-  addAffinity,
-  addAffinityReset,
-  addContainerWide,
-  addEarlyPriorities,
-  addPriorities,
-} from "./scheduling.ts";
+import { addProgram, type ProgramInput } from "./program.ts";
+import { addAffinity, addAffinityReset, addEarlyPriorities } from "./scheduling.ts";
 
 export interface ExecPlanInput {
   readonly process: Process;
@@ -52,11 +42,15 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
   const builder = newPlanBuilder();
   const { ops } = builder;
   const { process } = input;
-  const processInput: ProcessInput = {
+  const program: ProgramInput = {
     process,
+    linux: input.linux,
     seccomp: input.seccomp,
+    labels: input.labels,
+    inUserNamespace: input.inUserNamespace,
     setGroupsDenied: input.setGroupsDenied,
     inherited: input.inherited,
+    gateFd: -1,
     keyring: input.joinKeyring ? { name: `_ses.${input.containerId}`, create: false } : undefined,
   };
   ops.push({ op: "setDumpable", value: 0 });
@@ -90,18 +84,8 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
       mount: 0,
     });
   }
-  addKeyLabel(builder, input.labels);
-  addKeyring(builder, processInput);
-  addLabels(builder, input.labels);
-  addHome(builder, process);
-  addPriorities(builder, process, input.inUserNamespace);
-  addContainerWide(builder, input.linux);
-  addCredentials(builder, processInput);
-  addSeal(builder, processInput, -1);
-  addLookUp(builder, process);
-  addFilter(builder, processInput, "before ready");
-  ops.push({ op: "sync", point: syncPoint.ready });
-  addFilter(builder, processInput, "before program");
-  addExecution(builder, processInput);
+  addProgram(builder, program);
+  addFilter(builder, program, "before program");
+  addExecution(builder, program);
   return { ops, cloneFlags: 0, forks: true, slots: [] };
 }
