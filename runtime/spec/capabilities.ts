@@ -58,12 +58,6 @@ export function capabilityNames(): readonly string[] {
   return names;
 }
 
-/** `CAP_KILL` -> 5; undefined for an unknown name. */
-export function capabilityNumber(name: string): number | undefined {
-  const number = names.indexOf(name);
-  return number < 0 ? undefined : number;
-}
-
 /** The set that a list of names stands for. */
 export function capabilityMask(list: readonly string[]): CapabilitySet {
   const unknown: string[] = [];

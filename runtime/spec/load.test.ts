@@ -1,6 +1,14 @@
 /** Reading configs: what comes through, and how each kind of mistake is reported. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { expect } from "chai";
 import { type Code, RuntimeError } from "../base/errors.ts";
@@ -78,6 +86,13 @@ describe("loading a config", () => {
   it("refuses a file beyond 16 MiB unread", () => {
     execFileSync("truncate", ["-s", "1T", `${bundle}/config.json`]);
     expect(refusal(() => loadSpec(bundle)).message).to.equal("config.json is larger than 16 MiB");
+  });
+
+  it("stops reading a device that has no end", () => {
+    symlinkSync("/dev/zero", `${bundle}/config.json`);
+    expect(refusal(() => loadSpec(bundle)).message).to.equal(
+      `${bundle}/config.json is larger than 16 MiB`,
+    );
   });
 
   it("says line and column of what is not JSON", () => {

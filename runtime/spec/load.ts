@@ -23,8 +23,11 @@ export type Warn = (text: string) => void;
 export function loadSpec(bundle: string, warn?: Warn): Spec {
   const path = `${bundle}/config.json`;
   let text: string | undefined;
+  let isFile: boolean;
   try {
-    if (statSync(path).size <= maximumBytes) text = readFileSync(path, "utf8");
+    const stat = statSync(path);
+    isFile = stat.isFile();
+    if (isFile && stat.size <= maximumBytes) text = readFileSync(path, "utf8");
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw wrap(error, { op: "read", path });
     if (statSync(bundle, { throwIfNoEntry: false }) === undefined) {
@@ -35,6 +38,8 @@ export function loadSpec(bundle: string, warn?: Warn): Spec {
       errno: "ENOENT",
     });
   }
+  // a pipe or a device has no size to go by
+  if (!isFile) text = readBounded(path, path);
   if (text === undefined) throw tooLarge("config.json");
   return parseSpec(text, warn);
 }

@@ -1,7 +1,7 @@
 /** Name tables compared with the kernel they run on and with the C library's encoding. */
 import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { expect } from "chai";
-import { capabilityMask, capabilityNames, capabilityNumber } from "./capabilities.ts";
+import { capabilityMask, capabilityNames } from "./capabilities.ts";
 import { defaultDevices, deviceMode, deviceNumber } from "./devices.ts";
 import { namespaceFile, namespaceFlag, namespaceTypes } from "./namespaces.ts";
 import { isRlimit, rlimitNumber } from "./rlimits.ts";
@@ -10,9 +10,9 @@ describe("capability names", () => {
   it("reach as far as the kernel's", () => {
     const last = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
     expect(capabilityNames().length).to.be.greaterThanOrEqual(Math.min(last + 1, 41));
-    expect(capabilityNumber("CAP_CHOWN")).to.equal(0);
-    expect(capabilityNumber("CAP_SYS_ADMIN")).to.equal(21);
-    expect(capabilityNumber("CAP_CHECKPOINT_RESTORE")).to.equal(40);
+    expect(capabilityNames()[0]).to.equal("CAP_CHOWN");
+    expect(capabilityNames()[21]).to.equal("CAP_SYS_ADMIN");
+    expect(capabilityNames()[40]).to.equal("CAP_CHECKPOINT_RESTORE");
   });
 
   it("add up to masks, unknown ones aside", () => {

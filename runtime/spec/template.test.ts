@@ -1,7 +1,8 @@
 /** The config that `spec` writes. */
 import { expect } from "chai";
+import { specVersion } from "../base/version.ts";
 import { parseSpec } from "./load.ts";
-import { specTemplate, specVersion } from "./template.ts";
+import { specTemplate } from "./template.ts";
 
 describe("the template", () => {
   it("passes our own checks without a warning, in each variant", () => {

@@ -1,8 +1,6 @@
 /** The config.json that `spec` writes: a shell on a terminal, as runc's. */
 import type { IdMapping, Linux, Mount, Namespace, Spec } from "../../schemas/generated/config.ts";
-
-/** The version of the specification that we implement. */
-export const specVersion = "1.3.0";
+import { specVersion } from "../base/version.ts";
 
 export interface TemplateOptions {
   /** The host has cgroup v2 only: the container gets a cgroup namespace, as from runc. */
