@@ -22,7 +22,6 @@ struct SpawnArguments {
     std::vector<std::string> argv;
     std::vector<std::string> env;
     std::vector<int> keep;
-    std::string cwd;
     tsr_spawn_options options;
 };
 
@@ -75,27 +74,6 @@ bool ReadKeepFds(Napi::Env env, Napi::Value value, SpawnArguments &arguments)
     return true;
 }
 
-// Properties that may be left out.
-bool ReadSpawnExtras(Napi::Env env, Napi::Object object, SpawnArguments &arguments)
-{
-    const Napi::Value cwd = object.Get("cwd");
-    if (cwd.IsEmpty() || !cwd.IsUndefined()) {
-        auto path = ReadString(env, cwd, "cwd");
-        if (!path)
-            return false;
-        arguments.cwd = std::move(*path);
-        arguments.options.cwd = arguments.cwd.c_str();
-    }
-    const Napi::Value newSession = object.Get("newSession");
-    if (newSession.IsEmpty() || !newSession.IsUndefined()) {
-        const auto on = ReadBool(env, newSession, "newSession");
-        if (!on)
-            return false;
-        arguments.options.new_session = *on;
-    }
-    return true;
-}
-
 bool ReadSpawnArguments(Napi::Env env, Napi::Value value, SpawnArguments &arguments)
 {
     const auto object = ReadObject(env, value, "options");
@@ -118,8 +96,7 @@ bool ReadSpawnArguments(Napi::Env env, Napi::Value value, SpawnArguments &argume
     arguments.options.clone_flags = *flags;
     arguments.options.cgroup_fd = *cgroup;
     return ReadStdio(env, object->Get("stdio"), arguments.options.stdio) &&
-           ReadKeepFds(env, object->Get("keepFds"), arguments) &&
-           ReadSpawnExtras(env, *object, arguments);
+           ReadKeepFds(env, object->Get("keepFds"), arguments);
 }
 
 Napi::Value Spawn(const Napi::CallbackInfo &info)
@@ -189,11 +166,7 @@ Napi::Value Kill(const Napi::CallbackInfo &info)
     const auto signal = ReadInt(env, info[1], "signal");
     if (!signal)
         return env.Undefined();
-    tsr_error error;
-    if (kill(*pid, *signal) == 0)
-        return env.Undefined();
-    tsr_fail(&error, "kill");
-    return ThrowSystemError(env, error);
+    return kill(*pid, *signal) != 0 ? ThrowErrno(env, "kill") : env.Undefined();
 }
 
 Napi::Value WaitPid(const Napi::CallbackInfo &info)

@@ -179,8 +179,6 @@ static _Noreturn void run_child(struct child *child)
     const struct tsr_spawn_options *options = child->options;
 
     reset_signals();
-    if (options->new_session && setsid() < 0)
-        child_fail(child, "setsid");
 
     int file_fd = options->file_fd;
     if (options->path == NULL && file_fd < 3) {
@@ -196,8 +194,6 @@ static _Noreturn void run_child(struct child *child)
         if (fcntl(options->keep[index], F_SETFD, 0) != 0)
             child_fail(child, "fcntl");
     }
-    if (options->cwd != NULL && chdir(options->cwd) != 0)
-        child_fail(child, "chdir");
 
     kernel_sigset none = 0;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);

@@ -2,7 +2,6 @@
 #ifndef TSR_CORE_SPAWN_H
 #define TSR_CORE_SPAWN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,8 +18,6 @@ struct tsr_spawn_options {
     size_t nkeep;
     uint64_t clone_flags; /* CLONE_NEW* only */
     int cgroup_fd;        /* for CLONE_INTO_CGROUP, or -1 */
-    const char *cwd;      /* or NULL */
-    bool new_session;
 };
 
 struct tsr_spawned {

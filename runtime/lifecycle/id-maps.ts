@@ -2,6 +2,7 @@
 import { closeSync, writeFileSync } from "node:fs";
 import type { IdMapping, Linux } from "../../schemas/generated/config.ts";
 import { errnoOf, fail, wrap } from "../base/errors.ts";
+import { mapLines } from "../plan/id-mapped-mounts.ts";
 import type { Runtime } from "./context.ts";
 
 type Kind = "uid" | "gid";
@@ -30,12 +31,11 @@ async function writeMap(
   kind: Kind,
   mappings: readonly IdMapping[],
 ): Promise<void> {
-  const lines = mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}`);
   try {
-    writeProcFile(pid, `${kind}_map`, lines.join("\n"));
+    writeProcFile(pid, `${kind}_map`, mapLines(mappings));
   } catch (error) {
     if (errnoOf(error) !== "EPERM" || process.geteuid?.() === 0) throw error;
-    await runMapper(rt, pid, kind, lines);
+    await runMapper(rt, pid, kind, mappings);
   }
 }
 
@@ -51,13 +51,14 @@ async function runMapper(
   rt: Runtime,
   pid: number,
   kind: Kind,
-  lines: readonly string[],
+  mappings: readonly IdMapping[],
 ): Promise<void> {
   const native = rt.native();
   const program = `/usr/bin/new${kind}map`;
+  const ids = mappings.flatMap((m) => [m.containerID, m.hostID, m.size]);
   const child = native.spawn({
     file: program,
-    argv: [program, String(pid), ...lines.flatMap((line) => line.split(" "))],
+    argv: [program, ...[pid, ...ids].map(String)],
     env: [],
     stdio: [-1, -1, 2],
     keepFds: [],

@@ -18,21 +18,12 @@ export interface SpawnOptions {
   readonly cloneFlags: number;
   /** Directory fd of a v2 cgroup for CLONE_INTO_CGROUP, or -1. */
   readonly cgroupFd: number;
-  /** Working directory, or undefined to keep the caller's. */
-  readonly cwd?: string;
-  /** Start the child in a new session (setsid). */
-  readonly newSession?: boolean;
 }
 
 export interface ReceivedMessage {
   /** Undefined when the peer has closed its end. */
   readonly data: Uint8Array | undefined;
   readonly fds: readonly number[];
-}
-
-export interface TerminalSize {
-  readonly rows: number;
-  readonly columns: number;
 }
 
 /** What a foreground container or exec needs from its supervisor. */
@@ -163,11 +154,6 @@ export interface NativeBinding {
    * detaches all others.
    */
   setDeviceProgram(cgroupFd: number, program: Uint8Array): void;
-  isTerminal(fd: number): boolean;
-  /** TIOCGWINSZ; throws ENOTTY when the fd is no terminal. */
-  terminalSize(fd: number): TerminalSize;
-  /** TIOCSWINSZ. */
-  setTerminalSize(fd: number, rows: number, columns: number): void;
   /**
    * Gives the terminal of a foreground container our window size and the output mode that suits
    * `foreground`. Call it before the program runs, which may look at the size or write at once.
