@@ -1,7 +1,7 @@
 /** Owns the bundle that all runtimes are measured with: what `runc spec` writes, running busybox. */
+import { kernelMounts, maskedPaths, readonlyPaths } from "../harness/bundle.ts";
 
 const capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
-const plain = ["nosuid", "noexec", "nodev"];
 
 /**
  * The config.json of a plain container with five namespaces.
@@ -22,55 +22,12 @@ export function benchConfig(args: readonly string[]): unknown {
     },
     root: { path: "rootfs", readonly: true },
     hostname: "bench",
-    mounts: mounts(),
+    mounts: [{ destination: "/proc", type: "proc", source: "proc" }, ...kernelMounts()],
     linux: {
       resources: { devices: [{ allow: false, access: "rwm" }] },
       namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })),
-      maskedPaths: [
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/proc/sched_debug",
-        "/sys/firmware",
-        "/proc/scsi",
-      ],
-      readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+      maskedPaths: [...maskedPaths, "/proc/asound"],
+      readonlyPaths,
     },
   };
-}
-
-function mounts(): unknown[] {
-  return [
-    { destination: "/proc", type: "proc", source: "proc" },
-    {
-      destination: "/dev",
-      type: "tmpfs",
-      source: "tmpfs",
-      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
-    },
-    {
-      destination: "/dev/pts",
-      type: "devpts",
-      source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-    },
-    {
-      destination: "/dev/shm",
-      type: "tmpfs",
-      source: "shm",
-      options: [...plain, "mode=1777", "size=65536k"],
-    },
-    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: plain },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...plain, "ro"] },
-    {
-      destination: "/sys/fs/cgroup",
-      type: "cgroup",
-      source: "cgroup",
-      options: [...plain, "relatime", "ro"],
-    },
-  ];
 }

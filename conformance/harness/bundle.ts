@@ -82,7 +82,7 @@ export const defaultCapabilities = [
   "CAP_AUDIT_WRITE",
 ];
 
-const maskedPaths = [
+export const maskedPaths = [
   "/proc/acpi",
   "/proc/kcore",
   "/proc/keys",
@@ -94,12 +94,19 @@ const maskedPaths = [
   "/sys/firmware",
 ];
 
-const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+export const readonlyPaths = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+];
 
-function baseMounts(): MountConfig[] {
-  const plain = ["nosuid", "noexec", "nodev"];
+const plain = ["nosuid", "noexec", "nodev"];
+
+/** The file systems in /dev and /sys, as every engine and `runc spec` ask for them. */
+export function kernelMounts(): MountConfig[] {
   return [
-    { destination: "/proc", type: "proc", source: "proc", options: plain },
     {
       destination: "/dev",
       type: "tmpfs",
@@ -118,7 +125,7 @@ function baseMounts(): MountConfig[] {
       source: "shm",
       options: [...plain, "mode=1777", "size=65536k"],
     },
-    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: plain },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: [...plain] },
     { destination: "/sys", type: "sysfs", source: "sysfs", options: [...plain, "ro"] },
     {
       destination: "/sys/fs/cgroup",
@@ -126,6 +133,13 @@ function baseMounts(): MountConfig[] {
       source: "cgroup",
       options: [...plain, "relatime", "ro"],
     },
+  ];
+}
+
+function baseMounts(): MountConfig[] {
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: [...plain] },
+    ...kernelMounts(),
     {
       destination: "/tmp",
       type: "tmpfs",
