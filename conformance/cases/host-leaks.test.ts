@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { expect } from "chai";
-import type { Config } from "../harness/bundle.ts";
+import { type Config, ownRootfs } from "../harness/bundle.ts";
 import { container, sleeper } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { runtimePath } from "../harness/environment.ts";
@@ -10,6 +10,7 @@ import { traces } from "../harness/leaks.ts";
 import type { Outcome } from "../harness/probe.ts";
 import { jsonLines } from "../harness/probe.ts";
 import { requires } from "../harness/requires.ts";
+import { sharedRootfs } from "../harness/scratch.ts";
 import { until } from "../harness/wait.ts";
 
 function hash(path: string): string {
@@ -128,6 +129,55 @@ describe("exec into a running container (CVE-2016-9962)", () => {
     const seen = new Set(c.output().split("\n").filter(Boolean));
     const host = [...seen].filter((path) => /^\/(home|root|var|usr|work|tmp)\//.test(path));
     expect(host).to.deep.equal([]);
+  });
+});
+
+describe("the program's path (CVE-2024-21626)", () => {
+  it("reaches no file of the host by a descriptor of the runtime", () => {
+    const privileged = (config: Config) => {
+      // or /proc/PID/root of a host process would be closed anyway
+      for (const set of ["bounding", "effective", "permitted"] as const)
+        config.process.capabilities?.[set]?.push("CAP_SYS_PTRACE");
+    };
+    const program = `${sharedRootfs()}/probe`;
+    const inner = sleeper(privileged).up();
+    for (let fd = 3; fd < 12; fd++) {
+      for (const middle of ["", `/${process.pid}/root`]) {
+        const args = [`/proc/self/fd/${fd}${middle}${program}`, "say", "escaped"];
+        const c = container((config) => {
+          privileged(config);
+          config.process.args = args;
+        });
+        expect(c.run().fails().stdout, `run ${args[0]}`).to.equal("");
+        expect(inner.exec(args).fails().stdout, `exec ${args[0]}`).to.equal("");
+      }
+    }
+  });
+});
+
+describe("long texts (CVE-2021-43784)", () => {
+  it("of more than 16 bits arrive whole", () => {
+    const long = "x".repeat(70_000);
+    const many = Array.from({ length: 3000 }, (_, i) => `V${i}=${"y".repeat(40)}`);
+    const c = container((config) => {
+      config.process.env.push(`LONG=${long}`, ...many);
+      config.process.args = ["/probe", "report", "identity", long];
+    });
+    const [report] = jsonLines<{ env: string[]; args: string[] }>(c.run().ok().stdout);
+    expect(report?.args.at(-1)).to.equal(long);
+    expect(report?.env).to.include.members([`LONG=${long}`, ...many]);
+  });
+
+  it("in place of a path are refused", () => {
+    for (const length of [4096, 65_535, 65_536, 65_540, 131_072]) {
+      const path = `/${"d".repeat(length - 1)}`;
+      const c = container((config) => {
+        ownRootfs(config);
+        config.mounts.push({ destination: path, type: "tmpfs", source: "t" });
+      });
+      c.run().fails();
+      expect(traces(c.id)).to.deep.equal([]);
+    }
   });
 });
 

@@ -215,6 +215,26 @@ describe("masking with an image's /dev/null (CVE-2025-31133)", () => {
     });
   }
 
+  // The runtime makes no devices in a /dev that is bound: it stays as it is, and no refusal hides what masks.
+  for (const [title, plant] of [
+    ["a link to a file", (path: string) => symlinkSync("/etc/hostname", path)],
+    ["a plain file", (path: string) => writeFileSync(path, "not null")],
+  ] as const) {
+    const body = () => {
+      const result = attacked((root, _host, config) => {
+        const dev = scratchDirectory("dev");
+        plant(join(dev, "null"));
+        config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
+        config.mounts.push({ destination: "/dev", source: dev, options: ["bind"] });
+        writeFileSync(join(root, "etc", "secret"), "secret");
+        config.linux.maskedPaths = ["/etc/secret"];
+        config.process.args = ["/bin/cat", "/etc/secret"];
+      });
+      expect(result.ok().stdout).to.equal("");
+    };
+    it(`that is ${title} in a /dev which is bound`, known("runc <1.2.8", "CVE-2025-31133", body));
+  }
+
   it("a masked path that is a link out masks nothing of the host", () => {
     attacked((root, host, config) => {
       symlinkSync(join(host, "file"), join(root, "etc", "link"));

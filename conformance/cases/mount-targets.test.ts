@@ -116,6 +116,20 @@ describe("mounts that must be refused", () => {
       refused({ destination, type, source: scratchDirectory("fake"), options }, /proc/);
     });
 
+  for (const [target, path] of [
+    ["/proc/sys", "/link/kernel"],
+    ["/proc", "/link/1/attr"],
+  ] as const)
+    it(`a bind mount on ${path} where /link leads to ${target}`, () => {
+      const source = directoryWith("fake");
+      const c = container((config) => {
+        symlinkSync(target, `${ownRootfs(config)}/link`);
+        config.mounts.push({ destination: path, source, options: ["bind"] });
+      });
+      c.run().fails(/proc/);
+      expect(traces(c.id)).to.deep.equal([]);
+    });
+
   it("a tmpfs on /proc in place of a proc", () => {
     const c = container((config) => {
       config.mounts = config.mounts.filter(({ destination }) => destination !== "/proc");

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { type Config, withoutNamespace } from "../harness/bundle.ts";
-import { container } from "../harness/container.ts";
+import { container, textFile } from "../harness/container.ts";
 import { traces } from "../harness/leaks.ts";
 import { jsonLines, type ReadOutcome } from "../harness/probe.ts";
 import { readOrEmpty } from "../harness/processes.ts";
@@ -62,12 +62,30 @@ describe("linux.sysctl", () => {
   });
 });
 
+describe("a sysctl's file that another file covers (CVE-2025-52881)", () => {
+  it("is set all the same, or refused: what is written never goes elsewhere", () => {
+    const fake = textFile("fake", "as before");
+    const c = container((config) => {
+      config.linux["sysctl"] = { "net.ipv4.ip_unprivileged_port_start": "80" };
+      const path = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+      config.process.args = ["/bin/cat", path];
+    });
+    const cover = `mount --bind ${fake} /proc/sys/net/ipv4/ip_unprivileged_port_start`;
+    const wrapper = ["unshare", "--mount", "sh", "-c", `${cover} && exec "$@"`, "sh"];
+    const result = c.run([], { wrapper });
+    expect(readOrEmpty(fake)).to.equal("as before");
+    if (result.status === 0) expect(result.stdout).to.equal("80\n");
+    else result.fails(/sysctl|proc/);
+  });
+});
+
 describe("sysctls that must be refused", () => {
-  function refused(key: string, edit?: (config: Config) => void, value = "1"): void {
+  /** The value is the host's own: a runtime that sets it after all does this machine no harm. */
+  function refused(key: string, edit?: (config: Config) => void, value?: string): void {
     const path = `/proc/sys/${key.replaceAll(".", "/")}`;
     const before = readOrEmpty(path);
     const c = container((config) => {
-      config.linux["sysctl"] = { [key]: value };
+      config.linux["sysctl"] = { [key]: value ?? (before.trim() || "1") };
       edit?.(config);
     });
     try {
