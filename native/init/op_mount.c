@@ -45,7 +45,7 @@ static void read_log(struct init *c, int context) {
 }
 
 int configure(struct init *c, int context, unsigned command, const char *key,
-                     const char *value) {
+              const char *value) {
     if (syscall(SYS_fsconfig, context, command, key, value, 0) == 0)
         return 0;
     int result = failed(c, "fsconfig");

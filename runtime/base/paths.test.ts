@@ -12,6 +12,7 @@ describe("absolutePath", () => {
   });
   it("does not climb above the root", () => {
     expect(absolutePath("../../../..", "/w/x")).to.equal("/");
+    expect(absolutePath("/../a//./b/..", "/")).to.equal("/a");
   });
 });
 

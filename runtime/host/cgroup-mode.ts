@@ -4,6 +4,7 @@
  */
 import { readFileSync, statfsSync } from "node:fs";
 import { fail, wrap } from "../base/errors.ts";
+import { decodeOctal } from "./mounts.ts";
 
 /** One mounted hierarchy. */
 export interface Hierarchy {
@@ -193,14 +194,6 @@ export function parseCgroupMounts(mountinfo: string): CgroupMount[] {
 
 function readCgroupMounts(): CgroupMount[] {
   return parseCgroupMounts(readProc("/proc/self/mountinfo"));
-}
-
-/** mountinfo writes blank, tab, newline and backslash as \ooo. */
-function decodeOctal(text: string): string {
-  if (!text.includes("\\")) return text;
-  return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
 }
 
 /** `cpu,cpuacct` for co-mounted controllers, `systemd` for `name=systemd`. */

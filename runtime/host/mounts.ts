@@ -12,10 +12,15 @@ export function parseMountPoints(text: string): string[] {
   for (const line of text.split("\n")) {
     const field = line.split(" ")[4];
     if (field === undefined) continue;
-    const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    points.push(Buffer.from(bytes, "latin1").toString("utf8"));
+    points.push(Buffer.from(decodeOctal(field), "latin1").toString("utf8"));
   }
   return points;
+}
+
+/** mountinfo writes blank, tab, newline and backslash as \ooo. */
+export function decodeOctal(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
 }

@@ -1,6 +1,7 @@
 /** The ordered list of operations for a new container. Read this first: it is what `create` does. */
 import type { Linux, Process, Spec } from "../../schemas/generated/config.ts";
 import { fail } from "../base/errors.ts";
+import { absolutePath } from "../base/paths.ts";
 import { MOUNT_ATTR, MS, propagationFlag } from "../spec/mount-flags.ts";
 import { sysctlPath } from "../spec/sysctls.ts";
 import type { CgroupMountFacts } from "./cgroup-mounts.ts";
@@ -15,13 +16,7 @@ import { addHooks } from "./hooks.ts";
 import { type ContainerMapping, containerMapping } from "./id-mapped-mounts.ts";
 import type { Labels } from "./labels.ts";
 import { addPropagation } from "./mount-attributes.ts";
-import {
-  addMounts,
-  cleanPath,
-  newSourceOpener,
-  type PreparedMount,
-  prepareMounts,
-} from "./mounts.ts";
+import { addMounts, newSourceOpener, type PreparedMount, prepareMounts } from "./mounts.ts";
 import {
   addLateNamespaces,
   addNamespaces,
@@ -260,7 +255,7 @@ function addProcess({ builder, input, process, linux, namespaces }: Context): vo
 function bindsDev(spec: Spec): boolean {
   return (spec.mounts ?? []).some(
     ({ destination, options = [], type }) =>
-      cleanPath(destination) === "/dev" &&
+      absolutePath(destination, "/") === "/dev" &&
       (type === "bind" || options.includes("bind") || options.includes("rbind")),
   );
 }

@@ -1,7 +1,7 @@
 /** /dev: default nodes, configured nodes, links and the terminal multiplexer. */
 import type { Device } from "../../schemas/generated/config.ts";
+import { absolutePath } from "../base/paths.ts";
 import { defaultDevices, deviceMode, deviceNumber } from "../spec/devices.ts";
-import { cleanPath } from "./mounts.ts";
 import { type PlanBuilder, takeSlot } from "./plan.ts";
 
 /** A node to make, or, where mknod is not allowed, to bind from the host. */
@@ -27,7 +27,7 @@ export function prepareDevices(
 ): PreparedDevice[] {
   const byPath = new Map<string, Device>();
   for (const device of [...defaultDevices(), ...devices])
-    byPath.set(cleanPath(device.path), device);
+    byPath.set(absolutePath(device.path, "/"), device);
   return [...byPath].map(([path, device]) => {
     const isNode = bind && device.type !== "p";
     return { device, path, slot: isNode ? takeSlot(builder, `bind device ${path}`) : -1 };

@@ -3,7 +3,7 @@ import type { Mount } from "../../schemas/generated/config.ts";
 import { RuntimeError } from "../base/errors.ts";
 import { MOUNT_ATTR } from "../spec/mount-flags.ts";
 import { containerMapping } from "./id-mapped-mounts.ts";
-import { addMounts, cleanPath, newSourceOpener, prepareMounts } from "./mounts.ts";
+import { addMounts, newSourceOpener, prepareMounts } from "./mounts.ts";
 import { planNamespaces } from "./namespaces.ts";
 import { newPlanBuilder } from "./plan.ts";
 
@@ -134,13 +134,5 @@ describe("mounts", () => {
     const ops = opsOf({ destination: "/x", source: "/s", options: ["rbind", "rshared"] });
     expect(ops.map(({ op }) => op)).to.deep.equal(["openTree", "attach", "setMountAttributes"]);
     expect(ops[2]).to.include({ propagation: 1n << 20n, recursive: 1 });
-  });
-});
-
-describe("cleanPath", () => {
-  it("stops .. at the root and drops what is empty", () => {
-    expect(cleanPath("/../a//./b/..")).to.equal("/a");
-    expect(cleanPath("a/b")).to.equal("/a/b");
-    expect(cleanPath("/..")).to.equal("/");
   });
 });

@@ -1,6 +1,7 @@
 /** Mount entries of the config as operations on detached trees. */
 import type { Mount } from "../../schemas/generated/config.ts";
 import { fail } from "../base/errors.ts";
+import { absolutePath } from "../base/paths.ts";
 import { MOUNT_ATTR, MS } from "../spec/mount-flags.ts";
 import { type MountOptions, parseMountOptions } from "../spec/mount-options.ts";
 import { addCgroupMount, type CgroupMountFacts } from "./cgroup-mounts.ts";
@@ -49,7 +50,7 @@ const procExceptions: readonly string[] = [
 export function prepareMounts(builder: PlanBuilder, input: MountsInput): PreparedMount[] {
   return input.mounts.map((entry) => {
     const mount = withHostView(entry, input.namespaces);
-    const destination = cleanPath(mount.destination);
+    const destination = absolutePath(mount.destination, "/");
     const options = parseMountOptions(mount.options ?? []);
     checkDestination(mount, destination, options);
     const about = `mount ${options.bind ? (mount.source ?? "") : (mount.type ?? "")} on ${destination}`;
@@ -198,14 +199,4 @@ function isCgroup(mount: Mount, options: MountOptions): boolean {
 
 function hasMode(options: MountOptions): boolean {
   return options.data.some((option) => option.startsWith("mode="));
-}
-
-/** Absolute path without `.`, `..` and doubled slashes; `..` stops at the root, as inside a container. */
-export function cleanPath(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
 }
