@@ -16,7 +16,7 @@ import {
 import { join } from "node:path";
 import { expect } from "chai";
 import { type Config, ownRootfs } from "../harness/bundle.ts";
-import { container } from "../harness/container.ts";
+import { container, textFile } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { traces } from "../harness/leaks.ts";
 import type { Result } from "../harness/runtime.ts";
@@ -234,6 +234,19 @@ describe("masking with an image's /dev/null (CVE-2025-31133)", () => {
     };
     it(`that is ${title} in a /dev which is bound`, known("runc <1.2.8", "CVE-2025-31133", body));
   }
+
+  it("the host's own is looked at, too: another file there is no mask", () => {
+    const c = container((config) => {
+      writeFileSync(join(ownRootfs(config), "etc", "secret"), "secret");
+      config.linux.maskedPaths = ["/etc/secret"];
+      config.process.args = ["/bin/cat", "/etc/secret"];
+    });
+    const cover = `mount --bind ${textFile("null", "not null")} /dev/null`;
+    const wrapper = ["unshare", "--mount", "sh", "-c", `${cover} && exec "$@"`, "sh"];
+    const result = c.run([], { wrapper });
+    if (result.status === 0) expect(result.stdout).to.equal("");
+    else result.fails(/null/);
+  });
 
   it("a masked path that is a link out masks nothing of the host", () => {
     attacked((root, host, config) => {

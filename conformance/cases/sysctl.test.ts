@@ -66,16 +66,15 @@ describe("a sysctl's file that another file covers (CVE-2025-52881)", () => {
   it("is set all the same, or refused: what is written never goes elsewhere", () => {
     const fake = textFile("fake", "as before");
     const c = container((config) => {
-      config.linux["sysctl"] = { "net.ipv4.ip_unprivileged_port_start": "80" };
-      const path = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
-      config.process.args = ["/bin/cat", path];
+      config.linux["sysctl"] = { "kernel.shmmni": "99" };
+      config.process.args = ["/bin/cat", "/proc/sys/kernel/shmmni"];
     });
-    const cover = `mount --bind ${fake} /proc/sys/net/ipv4/ip_unprivileged_port_start`;
+    const cover = `mount --bind ${fake} /proc/sys/kernel/shmmni`;
     const wrapper = ["unshare", "--mount", "sh", "-c", `${cover} && exec "$@"`, "sh"];
     const result = c.run([], { wrapper });
     expect(readOrEmpty(fake)).to.equal("as before");
-    if (result.status === 0) expect(result.stdout).to.equal("80\n");
-    else result.fails(/sysctl|proc/);
+    if (result.status === 0) expect(result.stdout).to.equal("99\n");
+    else result.fails(/shmmni/);
   });
 });
 
