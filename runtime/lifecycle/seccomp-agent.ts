@@ -1,9 +1,9 @@
 /** Hands the listener of SCMP_ACT_NOTIFY to the agent that the config names. */
-import { closeSync } from "node:fs";
 import type { Spec } from "../../schemas/generated/config.ts";
 import type { ContainerProcessState, State } from "../../schemas/generated/state.ts";
 import { fail, wrap } from "../base/errors.ts";
 import type { Runtime } from "./context.ts";
+import { sendFd } from "./send-fd.ts";
 
 /**
  * One message: the container process state (runtime-spec, config-linux), with the listener attached.
@@ -19,7 +19,6 @@ export function sendListener(
   const { listenerPath, listenerMetadata } = spec.linux?.seccomp ?? {};
   if (!listenerPath)
     throw fail("InvalidArgument", "linux.seccomp.listenerPath: required for SCMP_ACT_NOTIFY");
-  const native = rt.native();
   const document: ContainerProcessState = {
     ociVersion: state.ociVersion,
     fds: ["seccompFd"],
@@ -28,12 +27,7 @@ export function sendListener(
     state,
   };
   try {
-    const connection = native.connectStream(listenerPath);
-    try {
-      native.send(connection, new TextEncoder().encode(JSON.stringify(document)), [listener]);
-    } finally {
-      closeSync(connection);
-    }
+    sendFd(rt, listenerPath, listener, JSON.stringify(document));
   } catch (error) {
     throw wrap(error, { op: "send seccomp listener to", path: listenerPath });
   }

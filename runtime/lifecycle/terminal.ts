@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs";
 import { fail, wrap } from "../base/errors.ts";
 import type { Runtime } from "./context.ts";
+import { sendFd } from "./send-fd.ts";
 
 export interface TerminalOptions {
   readonly terminal: boolean;
@@ -61,24 +62,5 @@ function sendTerminal(rt: Runtime, socket: string, master: number, name: string)
     throw wrap(error, { op: "send terminal to console socket", path: socket });
   } finally {
     closeSync(master);
-  }
-}
-
-/** --pidfd-socket: the caller gets a pidfd of the new process. */
-export function sendPidfd(rt: Runtime, socket: string, pidfd: number): void {
-  try {
-    sendFd(rt, socket, pidfd, "pidfd");
-  } catch (error) {
-    throw wrap(error, { op: "send pidfd to socket", path: socket });
-  }
-}
-
-function sendFd(rt: Runtime, socket: string, fd: number, text: string): void {
-  const native = rt.native();
-  const connection = native.connectStream(socket);
-  try {
-    native.send(connection, new TextEncoder().encode(text), [fd]);
-  } finally {
-    closeSync(connection);
   }
 }
