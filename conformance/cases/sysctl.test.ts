@@ -64,17 +64,18 @@ describe("linux.sysctl", () => {
 
 describe("a sysctl's file that another file covers (CVE-2025-52881)", () => {
   it("is set all the same, or refused: what is written never goes elsewhere", () => {
+    // a file that all namespaces share: those of the network's and ipc's settings are different ones in each
     const fake = textFile("fake", "as before");
     const c = container((config) => {
-      config.linux["sysctl"] = { "kernel.shmmni": "99" };
-      config.process.args = ["/bin/cat", "/proc/sys/kernel/shmmni"];
+      config.linux["sysctl"] = { "kernel.domainname": "example.net" };
+      config.process.args = ["/bin/cat", "/proc/sys/kernel/domainname"];
     });
-    const cover = `mount --bind ${fake} /proc/sys/kernel/shmmni`;
+    const cover = `mount --bind ${fake} /proc/sys/kernel/domainname`;
     const wrapper = ["unshare", "--mount", "sh", "-c", `${cover} && exec "$@"`, "sh"];
     const result = c.run([], { wrapper });
     expect(readOrEmpty(fake)).to.equal("as before");
-    if (result.status === 0) expect(result.stdout).to.equal("99\n");
-    else result.fails(/shmmni/);
+    if (result.status === 0) expect(result.stdout).to.equal("example.net\n");
+    else result.fails(/domainname/);
   });
 });
 
