@@ -192,13 +192,15 @@ describe("files planted in the bundle", () => {
     );
     writeFileSync(
       `${path}/.env`,
-      "BUN_OPTIONS=--preload ./evil.ts\nNODE_OPTIONS=--require ./evil.js\nXDG_RUNTIME_DIR=/nowhere\n",
+      "BUN_OPTIONS=--preload ./evil.ts\nNODE_OPTIONS=--require ./evil.js\nXDG_RUNTIME_DIR=/nowhere\nNOTIFY_SOCKET=/nowhere\n",
     );
     writeFileSync(`${path}/package.json`, '{"type":"module","imports":{"#x":"./evil.js"}}');
     writeFileSync(`${path}/tsconfig.json`, '{"compilerOptions":{"paths":{"*":["./evil.ts"]}}}');
     mkdirSync(`${path}/node_modules`);
     const result = c.command("run", [], [], { cwd: path }).ok();
-    expect(parseReport(result.stdout).pid).to.equal(1);
+    const report = parseReport(result.stdout);
+    expect(report.pid).to.equal(1);
+    expect(report.env.filter((entry) => entry.startsWith("NOTIFY_SOCKET="))).to.deep.equal([]);
     expect(readOrEmpty(marker)).to.equal("");
     invoke(["list"], { cwd: path }).ok();
     expect(readOrEmpty(marker)).to.equal("");
