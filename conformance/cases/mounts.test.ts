@@ -32,6 +32,24 @@ function directoryWith(name: string, text = name): string {
   return path;
 }
 
+describe("many mounts", () => {
+  const limits = { caller: 64, program: 40, mounts: 200 };
+
+  it("do not need the caller's soft limit of open files, nor the program's", () => {
+    const c = container((config) => {
+      config.process.args = ["/bin/sh", "-c", "ulimit -n; grep -c ' /many/' /proc/mounts"];
+      config.process.rlimits = [
+        { type: "RLIMIT_NOFILE", soft: limits.program, hard: limits.program },
+      ];
+      for (let i = 0; i < limits.mounts; i++)
+        config.mounts.push({ destination: `/many/${i}`, type: "tmpfs", source: "tmpfs" });
+    });
+    const wrapper = ["/bin/sh", "-c", `ulimit -Sn ${limits.caller}; exec "$@"`, "sh"];
+    const { stdout } = c.run([], { wrapper }).ok();
+    expect(stdout).to.equal(`${limits.program}\n${limits.mounts}\n`);
+  });
+});
+
 describe("bind mounts", () => {
   afterEach(unmountAll);
 

@@ -19,6 +19,8 @@ struct init {
     int empty_fd;              /* an attached empty read-only directory, -1 until the first mask */
     int state_fd;              /* memfd with the hook state of the last sync, -1 for none */
     int slots[INIT_SLOTS];     /* mount trees by slot number, -1 when free */
+    bool has_slots;            /* a slot was taken: the limit of open files is raised */
+    uint64_t open_files;       /* the soft limit as it was, 0 while it is not raised */
     unsigned umask;            /* what hooks get: the caller's, then the container's; ours is 0 */
     bool is_inside_cwd;        /* changeDirectory has succeeded */
     const char *step;          /* the syscall that failed */
@@ -91,6 +93,14 @@ int open_again(struct init *c, int fd, int flags);
 /* Slots (op_mount.c): puts an fd into a free one, which owns it then; the fd in one, or -EBADF. */
 int keep_slot(struct init *c, uint32_t slot, int fd);
 int slot_fd(struct init *c, uint32_t slot);
+
+/*
+ * Every slot holds an fd, and callers have a soft limit of 1024 as a rule: the first slot raises it as far as it goes.
+ * restore is for hooks, which are executed meanwhile; end_slots closes all slots and restores it for good. That is
+ * when the root is switched, before limits of the config and filters, which may refuse the call, are in force.
+ */
+void restore_open_files(const struct init *c);
+void end_slots(struct init *c);
 
 /* fsconfig(2) on a file system context, with the kernel's reason as the detail; an option is `key=value` or a flag. */
 int configure(struct init *c, int context, unsigned command, const char *key, const char *value);

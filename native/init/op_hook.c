@@ -39,6 +39,7 @@ _Noreturn static void run_hook(struct init *c, const struct tsr_args_hook *a, in
     sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* the program's preserved fds are not the hook's */
     umask((mode_t)c->umask);
     signal(SIGPIPE, SIG_DFL);
+    restore_open_files(c);
     execve(a->path, args, env);
     dprintf(2, "%s", strerror(errno));
     _exit(126);

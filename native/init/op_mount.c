@@ -1,6 +1,7 @@
 /* Operations on mounts. Trees are made detached and attached by fd; no target is looked up twice. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -8,12 +9,33 @@
 #include "init.h"
 #include "sys.h"
 
+static void raise_open_files(struct init *c) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    rlim_t soft = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        c->open_files = soft;
+}
+
+void restore_open_files(const struct init *c) {
+    struct rlimit limit;
+    if (c->open_files == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = c->open_files;
+    setrlimit(RLIMIT_NOFILE, &limit); /* lowering it cannot be refused */
+}
+
 int keep_slot(struct init *c, uint32_t slot, int fd) {
     if (slot >= INIT_SLOTS || c->slots[slot] >= 0) {
         close(fd);
         return refused(c, "slot", EBADF);
     }
     c->slots[slot] = fd;
+    if (!c->has_slots)
+        raise_open_files(c);
+    c->has_slots = true;
     return 0;
 }
 
@@ -24,6 +46,15 @@ int slot_fd(struct init *c, uint32_t slot) {
 static void drop_slot(struct init *c, uint32_t slot) {
     close(c->slots[slot]);
     c->slots[slot] = -1;
+}
+
+void end_slots(struct init *c) {
+    for (uint32_t slot = 0; slot < INIT_SLOTS; slot++) {
+        if (c->slots[slot] >= 0)
+            drop_slot(c, slot);
+    }
+    restore_open_files(c);
+    c->open_files = 0;
 }
 
 int op_open_tree(struct init *c, const struct tsr_args_open_tree *a) {

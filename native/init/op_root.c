@@ -37,6 +37,7 @@ int op_open_root(struct init *c, const struct tsr_args_open_root *a) {
 /* The old root is stacked below the new one, made a slave (no unmount may reach the host) and detached. */
 int op_pivot_root(struct init *c, const struct tsr_args_pivot_root *a) {
     (void)a;
+    end_slots(c);
     int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (old < 0)
         return failed(c, "open /");
@@ -124,6 +125,7 @@ static int cover_revealing_mounts(struct init *c) {
 
 int op_move_root(struct init *c, const struct tsr_args_move_root *a) {
     (void)a;
+    end_slots(c);
     int result = cover_revealing_mounts(c);
     if (result < 0)
         return result;
@@ -138,6 +140,7 @@ int op_move_root(struct init *c, const struct tsr_args_move_root *a) {
 
 int op_chroot(struct init *c, const struct tsr_args_chroot *a) {
     (void)a;
+    end_slots(c);
     if (fchdir(c->root_fd) != 0)
         return failed(c, "fchdir");
     if (chroot(".") != 0)
