@@ -135,6 +135,14 @@ describe("what the runtime must not leave in the process", () => {
     }),
   );
 
+  it("works when the caller ignores SIGCHLD", () => {
+    const wrapper = ["/bin/sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"];
+    const c = container((config) => {
+      config.process.args = ["/bin/sh", "-c", "exit 7"];
+    });
+    expect(c.run([], { wrapper }).status).to.equal(7);
+  });
+
   it("keeps the caller's other limits, niceness, affinity, oom_score_adj and timer slack", () => {
     const report = runReport();
     const limits = readOrEmpty("/proc/self/limits");

@@ -240,6 +240,12 @@ int tsr_spawn(const struct tsr_spawn_options *options, struct tsr_spawned *spawn
     struct child child = {.options = options, .error = {.number = 0, .syscall = NULL}};
     TSR_SCOPED_FD int pidfd = -1;
 
+    /* A caller that ignores SIGCHLD hands that down: the kernel would keep no status to wait for. */
+    struct sigaction action;
+    if (sigaction(SIGCHLD, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 &&
+        action.sa_handler == SIG_IGN)
+        signal(SIGCHLD, SIG_DFL);
+
     /* No handler of ours may run in the child: it would run in our memory, believing to be us. */
     kernel_sigset all = ~(kernel_sigset)0;
     kernel_sigset old;
