@@ -1,5 +1,5 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -35,6 +35,16 @@ describe("main", () => {
     const entry = JSON.parse(readFileSync(log, "utf8"));
     expect(Object.keys(entry)).to.deep.equal(["level", "msg", "time"]);
     expect(entry).to.include({ level: "error", msg: "container does not exist" });
+  });
+  it("says that its output is lost, and fails", () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(process.execPath, [program, "--root", dir, "list"], {
+      encoding: "utf8",
+      stdio: ["ignore", full, "pipe"],
+    });
+    closeSync(full);
+    expect(status).to.equal(1);
+    expect(stderr).to.match(/msg="write standard output: ENOSPC \(no space left on device\)"\n$/);
   });
   it("ends with 255 when an exec cannot be done", () => {
     const { status, stderr } = withRoot("exec", "none", "ls");

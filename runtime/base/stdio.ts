@@ -1,6 +1,6 @@
 /** Writes text to a file descriptor, whole, without the stream objects of the engine (they cost 9 ms to create). */
 import { readlinkSync, readSync, writeSync } from "node:fs";
-import { errnoOf } from "./errors.ts";
+import { errnoOf, wrap } from "./errors.ts";
 
 /** Pause before writing again to a pipe that is full and non-blocking. */
 const retryDelayMs = 1;
@@ -43,10 +43,14 @@ export function writeAll(fd: number, text: string): void {
 
 /**
  * Writes a command's output to standard output.
- * @throws as writeAll: output that is lost is a failure of the command.
+ * @throws when it cannot: output that is lost is a failure of the command.
  */
 export function writeOut(text: string): void {
-  writeAll(1, text);
+  try {
+    writeAll(1, text);
+  } catch (error) {
+    throw wrap(error, { op: "write standard output" });
+  }
 }
 
 /** Writes to standard error; when that is closed or broken there is nobody left to tell. */

@@ -5,6 +5,7 @@ import {
   claimDir,
   containerDir,
   freezeConfig,
+  hasDir,
   listIds,
   loadFrozenConfig,
   loadState,
@@ -26,6 +27,19 @@ describe("store", () => {
     expect(fs.statSync(dir).mode & 0o777).to.equal(0o700);
     expect(() => claimDir(`${rt.root}/deep`, "c1")).to.throw(
       /^container with given ID already exists: c1$/,
+    );
+  });
+
+  it("does not take a state root that cannot be one for an id in use", () => {
+    fs.writeFileSync(`${rt.root}/file`, "");
+    expect(() => claimDir(`${rt.root}/file`, "c1")).to.throw(/^make state root .*\/file: E[A-Z]+ /);
+  });
+
+  it("names the path of a state that cannot be looked for", () => {
+    const id = "x".repeat(300);
+    expect(() => hasDir(rt.root, id)).to.throw(/^look for state .*: ENAMETOOLONG /);
+    expect(() => freezeConfig(rt.root, id, { ociVersion: "1.2.0" })).to.throw(
+      /^freeze config .*: ENAMETOOLONG /,
     );
   });
 

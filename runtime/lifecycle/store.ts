@@ -71,6 +71,10 @@ export function claimDir(root: string, id: string): string {
   const dir = containerDir(root, id);
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw wrap(error, { op: "make state root", path: root });
+  }
+  try {
     mkdirSync(dir, { mode: 0o700 });
   } catch (error) {
     if (errnoOf(error) === "EEXIST") {
@@ -112,7 +116,11 @@ export function writeAtomically(path: string, text: string, mode: number): void 
     }
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // on a read-only file system this fails as well; the first failure is the one to tell
+    }
     throw wrap(error, { op: "write", path });
   }
 }
@@ -123,7 +131,12 @@ export function saveState(root: string, state: StateFile): void {
 
 /** Keeps the config as it is now: later edits of the bundle have no effect (runtime-spec, lifecycle). */
 export function freezeConfig(root: string, id: string, spec: Spec): void {
-  writeFileSync(frozenConfig(root, id), stringifyJson(spec), { mode: 0o600 });
+  const path = frozenConfig(root, id);
+  try {
+    writeFileSync(path, stringifyJson(spec), { mode: 0o600 });
+  } catch (error) {
+    throw wrap(error, { op: "freeze config", path });
+  }
 }
 
 /** The config that create has checked; it lies in a directory of ours, so it is not checked again. */
@@ -167,7 +180,12 @@ export function loadState(root: string, id: string): StateFile {
 
 /** Is there a directory for this id, even one without a readable state (a creator that was killed)? */
 export function hasDir(root: string, id: string): boolean {
-  return statSync(containerDir(root, id), { throwIfNoEntry: false })?.isDirectory() === true;
+  const path = containerDir(root, id);
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch (error) {
+    throw wrap(error, { op: "look for state", path });
+  }
 }
 
 /** Ids with a state directory, sorted. In: whether a missing root is an error (the user named it). */
