@@ -7,6 +7,8 @@ const minute = 60_000;
 const mocha = ["node_modules/.bin/mocha", "--reporter", ".ci/reporter.cjs"];
 const counts = "build/report/counts.json";
 const suite = "build/conformance/runtime-tools/main.js";
+/** What failed, one text a test. */
+const failures = [];
 const isRoot = process.getuid() === 0;
 
 /** Runs a command with our own output; true when it ended well and in time. */
@@ -26,6 +28,8 @@ function countedLane(command, env, minutes) {
     ? JSON.parse(readFileSync(counts, "utf8"))
     : { passed: 0, failed: 0, skipped: 0 };
   if (!good && result.failed === 0) result.failed = 1;
+  // named once more at the end, where a log is read first
+  for (const text of result.failures ?? []) failures.push(text.slice(0, 400));
   return result;
 }
 
@@ -85,6 +89,7 @@ for (const [name, lane] of lanes) {
     `${name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped`,
   );
 }
+for (const text of failures) console.log(`\nFAILED: ${text}`);
 console.log(`\n${summary.join("\n")}\n`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 const line = `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`;
