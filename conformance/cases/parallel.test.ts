@@ -34,28 +34,41 @@ describe("in parallel", function () {
     expect(traces()).to.deep.equal([]);
   });
 
-  it("whole lives, unsynchronised, with list and state in between", async () => {
-    const life = async () => {
-      const c = container((config) => {
-        config.process.args = ["/probe", "exit", "11"];
-      });
-      const result = await launch(["run", "--bundle", c.bundle.path, c.id]).done;
-      expect(result.status, result.describe()).to.equal(11);
-    };
-    const lives = Array.from({ length: 30 }, life);
-    let ended = false;
-    const watching = (async () => {
-      while (!ended) {
-        // A container may vanish between reading the directory and its state: that must not fail the listing.
-        (await launch(["list", "--format", "json"]).done).ok();
-        await sleep(5);
-      }
-    })();
-    await Promise.all(lives);
-    ended = true;
-    await watching;
-    expect(traces()).to.deep.equal([]);
-  });
+  it(
+    "whole lives, unsynchronised, with list and state in between",
+    known(
+      "runc",
+      "list reads the directory, then each state, and fails for a container that went in between",
+      async () => {
+        const life = async () => {
+          const c = container((config) => {
+            config.process.args = ["/probe", "exit", "11"];
+          });
+          const result = await launch(["run", "--bundle", c.bundle.path, c.id]).done;
+          expect(result.status, result.describe()).to.equal(11);
+        };
+        const lives = Array.from({ length: 30 }, life);
+        let ended = false;
+        const watch = async () => {
+          while (!ended) {
+            // A container may vanish between reading the directory and its state: that must not fail the listing.
+            (await launch(["list", "--format", "json"]).done).ok();
+            await sleep(5);
+          }
+        };
+        const [, listing] = await Promise.allSettled([
+          Promise.all(lives).finally(() => {
+            ended = true;
+          }),
+          watch(),
+        ]);
+        await Promise.all(lives);
+        if (listing.status === "rejected") throw listing.reason;
+        expect(traces()).to.deep.equal([]);
+      },
+      "sometimes",
+    ),
+  );
 
   it(
     "creates with one id: one succeeds, the others say that it exists",
