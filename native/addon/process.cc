@@ -43,17 +43,19 @@ bool ReadSpawnFile(Napi::Env env, Napi::Value file, SpawnArguments &arguments)
     return true;
 }
 
-bool ReadStdio(Napi::Env env, Napi::Value value, int stdio[3])
+bool ReadStdio(Napi::Env env, Napi::Value value, tsr_spawn_options &options)
 {
     const auto fds = ReadInts(env, value, "stdio");
     if (!fds)
         return false;
-    if (fds->size() != 3) {
-        Napi::TypeError::New(env, "stdio must have three fds").ThrowAsJavaScriptException();
+    if (fds->size() < 3 || fds->size() > TSR_SPAWN_MAX_STDIO) {
+        Napi::TypeError::New(env, "stdio must have three to eight fds")
+            .ThrowAsJavaScriptException();
         return false;
     }
-    for (size_t index = 0; index < 3; index++)
-        stdio[index] = (*fds)[index];
+    options.nstdio = fds->size();
+    for (size_t index = 0; index < fds->size(); index++)
+        options.stdio[index] = (*fds)[index];
     return true;
 }
 
@@ -63,8 +65,8 @@ bool ReadKeepFds(Napi::Env env, Napi::Value value, SpawnArguments &arguments)
     if (!fds)
         return false;
     for (const int fd : *fds) {
-        if (fd < 3) {
-            Napi::TypeError::New(env, "keepFds must be above 2").ThrowAsJavaScriptException();
+        if (static_cast<size_t>(fd) < arguments.options.nstdio || fd < 0) {
+            Napi::TypeError::New(env, "keepFds must be above those of stdio").ThrowAsJavaScriptException();
             return false;
         }
     }
@@ -95,7 +97,14 @@ bool ReadSpawnArguments(Napi::Env env, Napi::Value value, SpawnArguments &argume
     arguments.env = std::move(*environment);
     arguments.options.clone_flags = *flags;
     arguments.options.cgroup_fd = *cgroup;
-    return ReadStdio(env, object->Get("stdio"), arguments.options.stdio) &&
+    const Napi::Value session = object->Get("newSession");
+    if (!session.IsEmpty() && !session.IsUndefined()) {
+        const auto wanted = ReadBool(env, session, "newSession");
+        if (!wanted)
+            return false;
+        arguments.options.new_session = *wanted;
+    }
+    return ReadStdio(env, object->Get("stdio"), arguments.options) &&
            ReadKeepFds(env, object->Get("keepFds"), arguments);
 }
 

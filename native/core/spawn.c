@@ -126,7 +126,7 @@ static void reset_signals(void)
 /*
  * close_range(CLOSE_RANGE_CLOEXEC) for kernels before 5.11: walks /proc/self/fd without allocating.
  */
-static int cloexec_by_proc(void)
+static int cloexec_by_proc(int first)
 {
     TSR_SCOPED_FD int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
@@ -141,7 +141,7 @@ static int cloexec_by_proc(void)
             int fd = 0;
             for (const char *digit = entry->d_name; *digit >= '0' && *digit <= '9'; digit++)
                 fd = fd * 10 + (*digit - '0');
-            if (fd > 2 && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+            if (fd >= first && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
                 return -1;
             at += entry->d_reclen;
         }
@@ -149,13 +149,13 @@ static int cloexec_by_proc(void)
 }
 
 /*
- * Puts the three stdio fds in place. All sources are first moved above 2, so that any permutation
- * and any duplicate of 0, 1 and 2 works; the copies are close-on-exec.
+ * Puts the stdio fds in place. All sources are first moved above the targets, so that any
+ * permutation and any duplicate works; the copies are close-on-exec.
  */
-static int place_stdio(const int stdio[3])
+static int place_stdio(const int stdio[], int count)
 {
-    int copies[3];
-    for (int target = 0; target < 3; target++) {
+    int copies[TSR_SPAWN_MAX_STDIO];
+    for (int target = 0; target < count; target++) {
         int source = stdio[target];
         TSR_SCOPED_FD int null = -1;
         if (source < 0) {
@@ -163,11 +163,11 @@ static int place_stdio(const int stdio[3])
             if (null < 0)
                 return -1;
         }
-        copies[target] = fcntl(source, F_DUPFD_CLOEXEC, 3);
+        copies[target] = fcntl(source, F_DUPFD_CLOEXEC, count);
         if (copies[target] < 0)
             return -1;
     }
-    for (int target = 0; target < 3; target++) {
+    for (int target = 0; target < count; target++) {
         if (dup3(copies[target], target, 0) < 0)
             return -1;
     }
@@ -177,18 +177,22 @@ static int place_stdio(const int stdio[3])
 static _Noreturn void run_child(struct child *child)
 {
     const struct tsr_spawn_options *options = child->options;
+    const int nstdio = (int)options->nstdio;
 
     reset_signals();
+    if (options->new_session && setsid() < 0)
+        child_fail(child, "setsid");
 
     int file_fd = options->file_fd;
-    if (options->path == NULL && file_fd < 3) {
-        file_fd = fcntl(file_fd, F_DUPFD_CLOEXEC, 3);
+    if (options->path == NULL && file_fd < nstdio) {
+        file_fd = fcntl(file_fd, F_DUPFD_CLOEXEC, nstdio);
         if (file_fd < 0)
             child_fail(child, "fcntl");
     }
-    if (place_stdio(options->stdio) != 0)
+    if (place_stdio(options->stdio, nstdio) != 0)
         child_fail(child, "dup3");
-    if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0 && cloexec_by_proc() != 0)
+    if (syscall(SYS_close_range, (unsigned)nstdio, ~0U, CLOSE_RANGE_CLOEXEC) != 0 &&
+        cloexec_by_proc(nstdio) != 0)
         child_fail(child, "close_range");
     for (size_t index = 0; index < options->nkeep; index++) {
         if (fcntl(options->keep[index], F_SETFD, 0) != 0)
@@ -235,6 +239,8 @@ int tsr_spawn(const struct tsr_spawn_options *options, struct tsr_spawned *spawn
 {
     if ((options->clone_flags & ~NAMESPACE_FLAGS) != 0)
         return tsr_fail_with(error, EINVAL, "clone3");
+    if (options->nstdio < 3 || options->nstdio > TSR_SPAWN_MAX_STDIO)
+        return tsr_fail_with(error, EINVAL, "dup3");
 
     _Alignas(16) unsigned char stack[CHILD_STACK_SIZE];
     struct child child = {.options = options, .error = {.number = 0, .syscall = NULL}};

@@ -52,6 +52,7 @@ static int supervise(const char *command)
         .argv = (char *const *)argv,
         .envp = (char *const *)envp,
         .stdio = {inner.slave, inner.slave, inner.slave},
+        .nstdio = 3,
         .cgroup_fd = -1,
     };
     struct tsr_spawned spawned;

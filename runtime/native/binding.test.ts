@@ -64,7 +64,8 @@ function start(
 /** Runs a shell command to its end and gives back what it wrote to fd 1. */
 function shell(command: string, more: Partial<SpawnOptions> = {}): string {
   const [read, write] = own(native.pipe());
-  const stdio: SpawnOptions["stdio"] = [more.stdio?.[0] ?? -1, write, more.stdio?.[2] ?? 2];
+  const [stdin = -1, , stderr = 2, ...others] = more.stdio ?? [];
+  const stdio: SpawnOptions["stdio"] = [stdin, write, stderr, ...others];
   const child = start(["/bin/sh", "-c", command], { ...more, stdio });
   close(write);
   const output = fs.readFileSync(read, "utf8");
@@ -151,6 +152,21 @@ describe(`native binding${isBuilt ? "" : ` (skipped: no ${libexecDir()}/tsrunc.n
       expect(native.waitPid(child.pid, false)).to.equal(0);
       close(write);
       expect(fs.readFileSync(read, "utf8")).to.equal("out\nerr\n");
+    });
+
+    it("places more fds than three", () => {
+      const etc = own(fs.openSync("/etc", "r"));
+      const script = "readlink /proc/self/fd/3 /proc/self/fd/4 /proc/self/fd/5; ls /proc/self/fd";
+      expect(shell(script, { stdio: [-1, -1, 2, etc, -1, etc] })).to.equal(
+        "/etc\n/dev/null\n/etc\n0\n1\n2\n3\n4\n5\n6\n",
+      );
+    });
+
+    it("starts a session when asked to", () => {
+      const ids = "cut -d' ' -f5,6 /proc/self/stat";
+      const [group, session] = shell(ids, { newSession: true }).trim().split(" ");
+      expect(group).to.equal(session);
+      expect(shell(ids).trim().split(" "), "else ours").to.not.include(session);
     });
 
     it("opens /dev/null for -1", () => {

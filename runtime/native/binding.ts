@@ -10,14 +10,16 @@ export interface SpawnOptions {
   readonly argv: readonly string[];
   /** `NAME=value` entries; the caller's own environment is not passed. */
   readonly env: readonly string[];
-  /** Fds which become 0, 1 and 2. Duplicates and self-references are fine; -1 means /dev/null. */
-  readonly stdio: readonly [number, number, number];
-  /** Fds above 2 that stay open in the child, under the same numbers. */
+  /** Fds which become 0, 1, 2 and so on, 8 at most. Duplicates and self-references are fine; -1 means /dev/null. */
+  readonly stdio: readonly [number, number, number, ...number[]];
+  /** Fds above those of stdio that stay open in the child, under the same numbers. */
   readonly keepFds: readonly number[];
   /** CLONE_NEW* bits; CLONE_VM|CLONE_VFORK|CLONE_PIDFD and SIGCHLD are added. */
   readonly cloneFlags: number;
   /** Directory fd of a v2 cgroup for CLONE_INTO_CGROUP, or -1. */
   readonly cgroupFd: number;
+  /** setsid(2): a daemon, which signals to our process group and our terminal do not reach. */
+  readonly newSession?: boolean;
 }
 
 export interface ReceivedMessage {
