@@ -14,6 +14,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     tsr::ExportFiles(env, exports);
     tsr::ExportIo(env, exports);
     tsr::ExportTerminal(env, exports);
+    tsr::ExportBootstrap(env, exports);
     return exports;
 }
 

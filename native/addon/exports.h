@@ -10,5 +10,6 @@ void ExportSockets(Napi::Env env, Napi::Object exports);
 void ExportFiles(Napi::Env env, Napi::Object exports);
 void ExportIo(Napi::Env env, Napi::Object exports);
 void ExportTerminal(Napi::Env env, Napi::Object exports);
+void ExportBootstrap(Napi::Env env, Napi::Object exports);
 
 } // namespace tsr

@@ -57,6 +57,7 @@ export interface NativeIo {
   exists(path: string): boolean;
   mkdir(path: string, mode: number): void;
   chmod(path: string, mode: number): void;
+  chown(fd: number, uid: number, gid: number): void;
   rmdir(path: string): void;
   unlink(path: string): void;
   rename(from: string, to: string): void;
@@ -161,12 +162,25 @@ export interface NativeBinding {
    * `foreground`. Call it before the program runs, which may look at the size or write at once.
    */
   prepareTerminal(masterFd: number): void;
+  /** Window size of a terminal, in characters; SIGWINCH for its foreground job when it changes. */
+  setWindowSize(fd: number, width: number, height: number): void;
+  /**
+   * Opens the slave of a terminal, whatever mount namespace it is in. As long as it is open, the
+   * master does not hang up when the last process closes the terminal for a while.
+   */
+  openTerminalPeer(masterFd: number): number;
   /**
    * Runs the terminal and signal loop of a foreground process until it exits and its output is
    * drained: raw mode, window size, stdin/stdout copying, forwarding of signals, job control; the
    * caller's terminal is restored whatever happens. Returns the exit status (128+signal).
    */
   foreground(options: ForegroundOptions): number;
+  /** flock(2), exclusive and at once; false when somebody else holds the lock. Closing the fd gives it back. */
+  tryLock(fd: number): boolean;
+  /** Whether a process listens on this SOCK_STREAM socket; false when nothing is there, or a dead one's socket. */
+  isListening(path: string): boolean;
+  /** Core scheduling: a cookie for our process group, which children inherit (PR_SCHED_CORE_CREATE). */
+  newCoreGroup(): void;
 }
 
 let loaded: NativeBinding | undefined;
