@@ -72,6 +72,37 @@ describe("an ordinary user", () => {
   });
 });
 
+describe("the root of a user namespace", () => {
+  before(requires({ root: true, userns: true, program: "unshare" }));
+
+  it("runs containers without a user namespace of their own, with the host's device nodes", () => {
+    const script = "id -u; ls /dev/null /dev/zero /dev/urandom; echo >/dev/null; id -G";
+    const directory = bundleOfUser(["/bin/sh", "-c", script]);
+    const file = join(directory, "config.json");
+    const config = JSON.parse(readFileSync(file, "utf8"));
+    config.linux = {
+      ...config.linux,
+      namespaces: config.linux.namespaces.filter(({ type }: { type: string }) => type !== "user"),
+      uidMappings: undefined,
+      gidMappings: undefined,
+    };
+    writeFileSync(file, JSON.stringify(config));
+    const options = ["--user", "--map-root-user", "--mount", runtimePath];
+    const { status, stdout, stderr } = spawnSync(
+      "unshare",
+      [...options, "--root", scratchDirectory("state"), "run", `rootless-${process.pid}`],
+      { cwd: directory, encoding: "utf8" },
+    );
+    expect(status, stderr).to.equal(0);
+    expect(stdout.split("\n").slice(0, 4)).to.deep.equal([
+      "0",
+      "/dev/null",
+      "/dev/urandom",
+      "/dev/zero",
+    ]);
+  });
+});
+
 /** The container inherits our pipes and would keep spawnSync waiting: stdio goes to files. */
 function spawnWithFiles(directory: string, args: readonly string[]) {
   const words = args.map((word) => `'${word}'`).join(" ");

@@ -68,6 +68,23 @@ static int dress_node(struct init *c, int fd, const struct tsr_args_make_device 
     return fchmodat(c->proc_fd, self, a->mode & 07777, 0) == 0 ? 0 : failed(c, "fchmodat");
 }
 
+/* The host's node in the place of one that we may not make, if it is the very device. */
+static int bind_node(struct init *c, const struct tsr_args_make_device *a) {
+    int tree = sys_open_tree(AT_FDCWD, a->path, OPEN_TREE_CLONE);
+    if (tree < 0)
+        return failed(c, "open_tree");
+    int result = check_node(c, tree, a);
+    int target = result == 0 ? make_file(c, a->path) : -1;
+    if (result == 0 && target < 0)
+        result = target;
+    if (result == 0 && sys_move_mount(tree, target) != 0)
+        result = failed(c, "move_mount");
+    if (target >= 0)
+        close(target);
+    close(tree);
+    return result;
+}
+
 int op_make_device(struct init *c, const struct tsr_args_make_device *a) {
     const char *name;
     int parent = open_parent(c, a->path, 0755, &name);
@@ -75,6 +92,10 @@ int op_make_device(struct init *c, const struct tsr_args_make_device *a) {
         return parent;
     int result = 0;
     bool made = mknodat(parent, name, (mode_t)a->mode, (dev_t)a->device) == 0;
+    if (!made && errno == EPERM && a->or_bind) {
+        close(parent);
+        return bind_node(c, a);
+    }
     if (!made && errno != EEXIST)
         result = failed(c, "mknodat");
     if (result == 0) {

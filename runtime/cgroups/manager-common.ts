@@ -3,6 +3,7 @@
  * with patience.
  */
 import { errnoOf, fail } from "../base/errors.ts";
+import { inUserNamespace } from "../host/user-namespace.ts";
 import type { NativeBinding } from "../native/binding.ts";
 import { sleep } from "./kernel-files.ts";
 import type { CgroupManager } from "./manager.ts";
@@ -22,6 +23,14 @@ export function tolerable(error: unknown, options: ManagerOptions): boolean {
   if (!options.rootless || options.explicitPath) return false;
   const errno = errnoOf(error);
   return errno === "EPERM" || errno === "EACCES" || errno === "EROFS";
+}
+
+/**
+ * May device rules stay without effect? Only the host's root can set them; a user namespace cannot make nodes of other
+ * devices anyway.
+ */
+export function mayLackDeviceRules(error: unknown, options: ManagerOptions): boolean {
+  return options.rootless || (errnoOf(error) === "EPERM" && inUserNamespace());
 }
 
 /**

@@ -8,7 +8,13 @@ import { type DeviceState, deviceState, deviceWrites, parseDevicesList } from ".
 import { freezeV1, isFrozenV1, thawV1 } from "./freezer.ts";
 import { readKernelFile, writeKernelFile, writeLines } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
-import { type ManagerOptions, removeAll, signalPids, tolerable } from "./manager-common.ts";
+import {
+  type ManagerOptions,
+  mayLackDeviceRules,
+  removeAll,
+  signalPids,
+  tolerable,
+} from "./manager-common.ts";
 import { oomSourceV1 } from "./oom.ts";
 import { placeExec } from "./place.ts";
 import type { CgroupStats } from "./stats.ts";
@@ -134,7 +140,7 @@ export class V1Manager implements CgroupManager {
       if (allow.length > 0) writeLines(`${directory}/devices.allow`, allow);
       if (!denyFirst && deny.length > 0) writeLines(`${directory}/devices.deny`, deny);
     } catch (error) {
-      if (!this.#options.rootless) {
+      if (!mayLackDeviceRules(error, this.#options)) {
         throw wrap(error, { op: "cannot set linux.resources.devices" });
       }
     }

@@ -9,7 +9,13 @@ import { type DeviceState, deviceState } from "./device-rules.ts";
 import { freezeV2, isFrozenV2, thawV2 } from "./freezer.ts";
 import { readIfThere, readKernelFile, writeKernelFile } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
-import { type ManagerOptions, removeAll, signalPids, tolerable } from "./manager-common.ts";
+import {
+  type ManagerOptions,
+  mayLackDeviceRules,
+  removeAll,
+  signalPids,
+  tolerable,
+} from "./manager-common.ts";
 import { oomSourceV2 } from "./oom.ts";
 import { placeExec } from "./place.ts";
 import { isSet, type LimitPlan } from "./resources.ts";
@@ -138,7 +144,7 @@ export class V2Manager implements CgroupManager {
     try {
       this.#options.native().setDeviceProgram(fd, deviceProgram(wanted));
     } catch (error) {
-      if (this.#options.rootless) return;
+      if (mayLackDeviceRules(error, this.#options)) return;
       throw wrap(error, { op: "set device program of cgroup", path: directory });
     } finally {
       closeSync(fd);

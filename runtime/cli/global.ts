@@ -1,8 +1,9 @@
 /** The flags before the command, and what follows from them: the log and the state root. */
-import { chmodSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { fail, wrap } from "../base/errors.ts";
 import { type Logger, openLog } from "../base/log.ts";
 import { absolutePath } from "../base/paths.ts";
+import { inUserNamespace } from "../host/user-namespace.ts";
 import type { FlagValues } from "./flags.ts";
 
 export const globalFlags = [
@@ -70,16 +71,6 @@ export function rootlessMode(text: string): "true" | "false" | "auto" {
 }
 
 const defaultRoot = "/run/tsrunc";
-
-/** Are we in a user namespace other than the host's? (an identity map of all ids means no) */
-function inUserNamespace(): boolean {
-  try {
-    const fields = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/);
-    return fields.join(" ") !== "0 0 4294967295";
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Where state is kept when --root is not given: $XDG_RUNTIME_DIR/tsrunc for users and for the root of a user

@@ -1,8 +1,9 @@
 /** `exec`: one more process in a container. */
-import { closeSync, existsSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, readlinkSync } from "node:fs";
 import type { Process, Spec } from "../../schemas/generated/config.ts";
-import { fail, wrap } from "../base/errors.ts";
+import { fail } from "../base/errors.ts";
 import { isAlive } from "../host/process-stat.ts";
+import { lacksSetGroups } from "../host/user-namespace.ts";
 import { buildExecPlan } from "../plan/exec.ts";
 import { keepsGroups } from "../spec/annotations.ts";
 import { checkProcess } from "../spec/check.ts";
@@ -137,7 +138,7 @@ async function spawnExec(
       namespaceFlags: namespacesToJoin(state.namespaces, state.pid),
       inUserNamespace,
       setGroupsDenied:
-        (inUserNamespace && deniesSetGroups(state.pid)) || keepsGroups(spec.annotations),
+        (inUserNamespace && lacksSetGroups(state.pid)) || keepsGroups(spec.annotations),
       initRoot: globalThis.process.geteuid?.() === 0 ? `/proc/${state.pid}/root` : undefined,
       cgroupFds: files,
       seccomp,
@@ -159,13 +160,4 @@ function namespacesToJoin(flags: number, pid: number): number {
   if ((flags & user) === 0) return flags;
   const same = readlinkSync("/proc/self/ns/user") === readlinkSync(`/proc/${pid}/ns/user`);
   return same ? flags & ~user : flags;
-}
-
-function deniesSetGroups(pid: number): boolean {
-  const path = `/proc/${pid}/setgroups`;
-  try {
-    return existsSync(path) && readFileSync(path, "latin1").startsWith("deny");
-  } catch (error) {
-    throw wrap(error, { op: "read", path });
-  }
 }

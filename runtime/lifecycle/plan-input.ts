@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import type { Spec } from "../../schemas/generated/config.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { cgroupHost } from "../host/cgroup-mode.ts";
+import { lacksSetGroups } from "../host/user-namespace.ts";
 import type { CgroupHierarchyFacts } from "../plan/cgroup-mounts.ts";
 import type { CreatePlanInput } from "../plan/create.ts";
 import type { SeccompFilter } from "../plan/process.ts";
@@ -70,7 +71,9 @@ export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd):
     rootfsMountPoint: sharedMountPoint(spec, rootfs),
     hasKcore: existsSync("/proc/kcore"),
     privileged: process.geteuid?.() === 0,
-    setGroupsDenied: deniesSetGroups(linux) || keepsGroups(spec.annotations),
+    // new namespaces inherit the denial of the one that we are in
+    setGroupsDenied:
+      deniesSetGroups(linux) || lacksSetGroups("self") || keepsGroups(spec.annotations),
   };
   return { input, fds: initFds(input, join), cgroupDirectory: join.directory };
 }

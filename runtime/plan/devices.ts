@@ -54,6 +54,8 @@ export function addDevices(builder: PlanBuilder, devices: readonly PreparedDevic
       device: deviceNumber(device),
       uid: device.uid ?? 0,
       gid: device.gid ?? 0,
+      // the runtime itself may be inside a user namespace, as its root, or lack CAP_MKNOD
+      orBind: device.type === "p" ? 0 : 1,
     });
   }
 }

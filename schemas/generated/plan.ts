@@ -2,7 +2,7 @@
 import { fail } from "../../runtime/base/errors.ts";
 
 /** Guards the wire: plan_ops.h of the same generation holds the same number. */
-export const PLAN_ABI = 0x563ee24a;
+export const PLAN_ABI = 0x12183d40;
 
 /** prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
 export interface SetDumpableOp {
@@ -256,6 +256,8 @@ export interface MakeDeviceOp {
   readonly uid: number;
   /**  */
   readonly gid: number;
+  /** 1: where mknod(2) is refused (EPERM), the host's node of that path is bound instead */
+  readonly orBind: number;
 }
 
 /** Attaches a slot that holds a host device node to a path, where mknod is not allowed. */
@@ -687,7 +689,7 @@ export const planLayout: Readonly<Record<OpName, OpLayout>> = {
   attach: { code: 23, fields: [["slot", "u32"], ["target", "str"], ["strict", "u32"], ["copyUp", "u32"], ["mode", "u32"], ["coveredMode", "u32"]] },
   makeDirectory: { code: 24, fields: [["path", "str"], ["mode", "u32"], ["uid", "u32"], ["gid", "u32"]] },
   makeSymlink: { code: 25, fields: [["path", "str"], ["target", "str"], ["replace", "u32"]] },
-  makeDevice: { code: 26, fields: [["path", "str"], ["mode", "u32"], ["device", "u64"], ["uid", "u32"], ["gid", "u32"]] },
+  makeDevice: { code: 26, fields: [["path", "str"], ["mode", "u32"], ["device", "u64"], ["uid", "u32"], ["gid", "u32"], ["orBind", "u32"]] },
   attachDevice: { code: 27, fields: [["slot", "u32"], ["path", "str"]] },
   hook: { code: 28, fields: [["path", "str"], ["args", "strs"], ["env", "strs"], ["timeoutMs", "u32"]] },
   pivotRoot: { code: 29, fields: [] },

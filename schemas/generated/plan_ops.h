@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define TSR_PLAN_MAGIC 0x50525354u /* "TSRP" */
-#define TSR_PLAN_ABI 0x563ee24au
+#define TSR_PLAN_ABI 0x12183d40u
 #define TSR_OP_COUNT 58
 
 /* Raw bytes inside the plan's blob; 8-aligned. */
@@ -331,6 +331,8 @@ struct tsr_args_make_device {
     uint32_t uid;
     /*  */
     uint32_t gid;
+    /* 1: where mknod(2) is refused (EPERM), the host's node of that path is bound instead */
+    uint32_t or_bind;
 };
 
 /* Attaches a slot that holds a host device node to a path, where mknod is not allowed. */
@@ -754,6 +756,7 @@ static const struct tsr_field tsr_fields_make_device[] = {
     {TSR_U64, (uint16_t)offsetof(struct tsr_args_make_device, device)},
     {TSR_U32, (uint16_t)offsetof(struct tsr_args_make_device, uid)},
     {TSR_U32, (uint16_t)offsetof(struct tsr_args_make_device, gid)},
+    {TSR_U32, (uint16_t)offsetof(struct tsr_args_make_device, or_bind)},
 };
 static const struct tsr_field tsr_fields_attach_device[] = {
     {TSR_U32, (uint16_t)offsetof(struct tsr_args_attach_device, slot)},
@@ -896,7 +899,7 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     {"attach", 23u, 6u, tsr_fields_attach},
     {"makeDirectory", 24u, 4u, tsr_fields_make_directory},
     {"makeSymlink", 25u, 3u, tsr_fields_make_symlink},
-    {"makeDevice", 26u, 5u, tsr_fields_make_device},
+    {"makeDevice", 26u, 6u, tsr_fields_make_device},
     {"attachDevice", 27u, 2u, tsr_fields_attach_device},
     {"hook", 28u, 4u, tsr_fields_hook},
     {"pivotRoot", 29u, 0u, NULL},
