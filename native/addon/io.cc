@@ -210,6 +210,24 @@ template <PathModeCall call, const char *name> Napi::Value OnPathMode(const Napi
     return call(path->c_str(), bits) != 0 ? ThrowErrno(env, name) : env.Undefined();
 }
 
+// chown(fd, uid, gid): fchown(2).
+Napi::Value Chown(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const auto uid = ReadUint(env, info[1], "uid");
+    if (!uid)
+        return env.Undefined();
+    const auto gid = ReadUint(env, info[2], "gid");
+    if (!gid)
+        return env.Undefined();
+    return fchown(*fd, static_cast<uid_t>(*uid), static_cast<gid_t>(*gid)) != 0
+               ? ThrowErrno(env, "fchown")
+               : env.Undefined();
+}
+
 Napi::Value Rename(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
@@ -295,6 +313,7 @@ void ExportIo(Napi::Env env, Napi::Object exports)
     io.Set("exists", Napi::Function::New<Exists>(env, "exists"));
     io.Set("mkdir", Napi::Function::New<OnPathMode<mkdir, kMkdir>>(env, "mkdir"));
     io.Set("chmod", Napi::Function::New<OnPathMode<chmod, kChmod>>(env, "chmod"));
+    io.Set("chown", Napi::Function::New<Chown>(env, "chown"));
     io.Set("rmdir", Napi::Function::New<OnPath<rmdir, kRmdir>>(env, "rmdir"));
     io.Set("unlink", Napi::Function::New<OnPath<unlink, kUnlink>>(env, "unlink"));
     io.Set("rename", Napi::Function::New<Rename>(env, "rename"));

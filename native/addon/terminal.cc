@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "../core/foreground.h"
+#include "../core/terminal.h"
 }
 
 namespace tsr {
@@ -57,11 +58,49 @@ Napi::Value Foreground(const Napi::CallbackInfo &info)
     return Napi::Number::New(env, status);
 }
 
+// setWindowSize(fd, width, height); the kernel's fields have 16 bits.
+Napi::Value SetWindowSize(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const auto width = ReadUint(env, info[1], "width");
+    if (!width)
+        return env.Undefined();
+    const auto height = ReadUint(env, info[2], "height");
+    if (!height)
+        return env.Undefined();
+    if (*width > UINT16_MAX || *height > UINT16_MAX) {
+        Napi::RangeError::New(env, "width and height must be below 65536")
+            .ThrowAsJavaScriptException();
+        return env.Undefined();
+    }
+    const tsr_terminal_size size{static_cast<uint16_t>(*height), static_cast<uint16_t>(*width)};
+    tsr_error error;
+    return tsr_terminal_set_size(*fd, size, &error) != 0 ? ThrowSystemError(env, error)
+                                                         : env.Undefined();
+}
+
+Napi::Value OpenTerminalPeer(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto master = ReadInt(env, info[0], "masterFd");
+    if (!master)
+        return env.Undefined();
+    tsr_error error;
+    const int peer = tsr_terminal_open_peer(*master, &error);
+    return peer < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, peer);
+}
+
 } // namespace
 
 void ExportTerminal(Napi::Env env, Napi::Object exports)
 {
     exports.Set("prepareTerminal", Napi::Function::New<PrepareTerminal>(env, "prepareTerminal"));
+    exports.Set("setWindowSize", Napi::Function::New<SetWindowSize>(env, "setWindowSize"));
+    exports.Set("openTerminalPeer",
+                Napi::Function::New<OpenTerminalPeer>(env, "openTerminalPeer"));
     exports.Set("foreground", Napi::Function::New<Foreground>(env, "foreground"));
 }
 

@@ -2,10 +2,15 @@
 #define _GNU_SOURCE
 #include "terminal.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER _IO('T', 0x41)
+#endif
 
 int tsr_terminal_get_size(int fd, struct tsr_terminal_size *size, struct tsr_error *error)
 {
@@ -23,6 +28,12 @@ int tsr_terminal_set_size(int fd, struct tsr_terminal_size size, struct tsr_erro
     if (ioctl(fd, TIOCSWINSZ, &window) != 0)
         return tsr_fail(error, "ioctl");
     return 0;
+}
+
+int tsr_terminal_open_peer(int master, struct tsr_error *error)
+{
+    int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    return peer < 0 ? tsr_fail(error, "ioctl") : peer;
 }
 
 int tsr_terminal_clear_onlcr(int fd, struct tsr_error *error)

@@ -17,6 +17,12 @@ int tsr_terminal_get_size(int fd, struct tsr_terminal_size *size, struct tsr_err
 int tsr_terminal_set_size(int fd, struct tsr_terminal_size size, struct tsr_error *error);
 
 /*
+ * Opens the slave of a master, whatever mount namespace its devpts is in (Linux 4.13). While it is
+ * open, the master does not hang up. It does not become our controlling terminal.
+ */
+int tsr_terminal_open_peer(int master, struct tsr_error *error);
+
+/*
  * Stops the line discipline from turning the container's \n into \r\n: the outer terminal does it.
  */
 int tsr_terminal_clear_onlcr(int fd, struct tsr_error *error);

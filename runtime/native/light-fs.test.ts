@@ -110,6 +110,7 @@ describe("light-fs", () => {
     agree((module, path) => module.readlinkSync(path));
     agree((module, path) => module.statSync(path)?.isDirectory());
     agree((module, path) => module.statSync(path, { throwIfNoEntry: false })?.isFile());
+    agree((module, path) => module.statSync(path)?.isFIFO());
     agree((module, path) => {
       const stats = module.statSync(path);
       return [stats?.dev, stats?.ino, stats?.mode, stats?.nlink, stats?.uid, stats?.size];
@@ -170,5 +171,11 @@ describe("light-fs", () => {
     light.chownSync(path, owner, -1);
     expect(fs.statSync(path).uid).to.equal(owner);
     agree((module, path) => module.chownSync(path, owner, -1));
+    expect(outcome(() => light.fchownSync(fd, owner, 0))).to.deep.equal(
+      outcome(() => fs.fchownSync(fd, owner, 0)),
+    );
+    const open = fs.openSync(path, "r");
+    light.fchownSync(open, owner, process.getegid?.() ?? 0);
+    fs.closeSync(open);
   });
 });

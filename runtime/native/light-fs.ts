@@ -46,6 +46,7 @@ export const constants = {
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
+const S_IFIFO = 0o010000;
 
 /** What is used of fs.Stats. */
 class LightStats {
@@ -77,6 +78,10 @@ class LightStats {
 
   isFile(): boolean {
     return (this.mode & S_IFMT) === S_IFREG;
+  }
+
+  isFIFO(): boolean {
+    return (this.mode & S_IFMT) === S_IFIFO;
   }
 }
 
@@ -337,6 +342,12 @@ export function chmodSync(path: string, mode: number): void {
   const fast = native();
   if (fast === undefined) engine().chmodSync(path, mode);
   else fast.chmod(path, mode);
+}
+
+export function fchownSync(fd: number, uid: number, gid: number): void {
+  const fast = native();
+  if (fast === undefined) engine().fchownSync(fd, uid, gid);
+  else fast.chown(fd, uid, gid);
 }
 
 export function statfsSync(path: string): { readonly type: number } {
