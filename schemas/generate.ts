@@ -3,6 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { planHeader } from "./generator/plan-header.ts";
 import { planModule } from "./generator/plan-module.ts";
 import { readPlanTable } from "./generator/plan-table.ts";
+import { readProtoFiles } from "./generator/proto-files.ts";
+import { messageBlocks, protoModule, staticCode } from "./generator/proto-module.ts";
 import { shapesModule } from "./generator/schema-shapes.ts";
 import type { Schema, SchemaSet } from "./generator/schema-types.ts";
 import { typesModule } from "./generator/schema-types.ts";
@@ -21,11 +23,27 @@ function readSchemas(): SchemaSet {
   );
 }
 
+/** The modules of all protobuf messages. */
+async function protoModules(): Promise<Record<string, string>> {
+  const names = readdirSync(`${here}/proto`).sort();
+  const files = readProtoFiles(
+    Object.fromEntries(names.map((name) => [name, read(`proto/${name}`)])),
+  );
+  const blocks = messageBlocks(await staticCode(`${here}/proto`, names));
+  return Object.fromEntries(
+    files.map((file) => [
+      `proto/${file.name.replace(".proto", ".ts")}`,
+      protoModule(file, files, blocks),
+    ]),
+  );
+}
+
 /** Every generated file's name and text. */
-function outputs(): Record<string, string> {
+async function outputs(): Promise<Record<string, string>> {
   const table = readPlanTable(read("tsrunc/plan.json"));
   const schemas = readSchemas();
   const texts: Record<string, string> = {
+    ...(await protoModules()),
     "plan.ts": planModule(table, read("generator/plan-codec.txt")),
     "plan_ops.h": planHeader(table),
   };
@@ -46,7 +64,7 @@ function present(name: string): string | undefined {
   }
 }
 
-const stale = Object.entries(outputs()).filter(([name, text]) => present(name) !== text);
+const stale = Object.entries(await outputs()).filter(([name, text]) => present(name) !== text);
 if (process.argv.includes("--check")) {
   for (const [name] of stale) {
     console.error(`schemas/generated/${name} is not up to date: run bun schemas/generate.ts`);
