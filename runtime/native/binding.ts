@@ -68,6 +68,47 @@ export interface NativeIo {
 }
 
 /**
+ * The shim's I/O thread: waits for fds and moves bytes between them without the engine. A token is any integer up to
+ * 2^53-1, chosen by the caller and used once.
+ */
+export interface NativeReactor {
+  /**
+   * Starts the thread. `deliver` gets flat pairs (token, value), many at once, on the engine's thread, and may not
+   * throw. Keeps the process alive until stop(). One reactor a process: EALREADY for a second one.
+   */
+  start(deliver: (events: readonly number[]) => void): void;
+  /** Ends the thread and everything under way: closes the fds of copies, gives no more events. */
+  stop(): void;
+  /**
+   * One event (token, revents of poll(2)) when fd is readable, or writable, or hung up; files that cannot be waited
+   * for are ready at once. The fd is duplicated: the open file stays open until the event or unwatch().
+   */
+  watch(token: number, fd: number, writable: boolean): void;
+  /** No event of this token is delivered from now on. Unknown tokens are fine. */
+  unwatch(token: number): void;
+  /**
+   * Moves bytes until `from` is at its end (the EIO of a terminal that all have closed is one), or `to` is gone or
+   * fails; closes both and gives the event (token, 0 or the errno, EPIPE when nobody reads `to`). Takes both fds over,
+   * also when it throws. With back-pressure; a blocked copy costs no time and delays no other. What is not a pipe on
+   * both sides is made non-blocking: nobody else may share the open file then.
+   */
+  copy(token: number, from: number, to: number): void;
+  /** Ends a copy without an event and closes its fds, if it is moving bytes right now a moment later. */
+  cancelCopy(token: number): void;
+  /** SIGCHLD gives the event (token, 0) from now on, several may become one. Chains to the handler that was there. */
+  watchChildren(token: number): void;
+}
+
+/** The other end of an accepted connection, as it was when it connected (SO_PEERCRED). */
+export interface Connection {
+  /** Non-blocking. */
+  readonly fd: number;
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
  * The native half, called by the parent only. Every function throws errors shaped like Node's
  * system errors ({code: "EPERM", errno: -1, syscall: "mount"}). Fds are plain numbers, opened
  * close-on-exec; whoever receives one from here closes it.
@@ -76,6 +117,7 @@ export interface NativeBinding {
   /** The plan ABI the addon was built with; has to equal PLAN_ABI. */
   readonly abi: number;
   readonly io: NativeIo;
+  readonly reactor: NativeReactor;
   /** Copies a file into a sealed (SHRINK|GROW|WRITE|SEAL), close-on-exec memfd. */
   sealedCopy(path: string): number;
   /**
@@ -102,6 +144,18 @@ export interface NativeBinding {
   connectAt(dirFd: number, name: string): number;
   /** Connects a SOCK_STREAM socket to a path (console socket, pidfd socket). */
   connectStream(path: string): number;
+  /** Binds (mode 0600) and listens on a SOCK_STREAM unix socket; non-blocking. EADDRINUSE when the file exists. */
+  listenStream(path: string): number;
+  /** The next connection of a non-blocking listener; undefined when none waits. */
+  accept(fd: number): Connection | undefined;
+  /** O_NONBLOCK of the open file, which all who share it notice. */
+  setNonblocking(fd: number, on: boolean): void;
+  /** Reads into `buffer` from `offset` to its end, which must not be empty; 0 is the end, -1 that nothing is there (EAGAIN). */
+  tryRead(fd: number, buffer: Uint8Array, offset: number): number;
+  /** Writes `length` bytes of `buffer` from `offset`, or less; -1 when nothing goes (EAGAIN). EPIPE without SIGPIPE. */
+  tryWrite(fd: number, buffer: Uint8Array, offset: number, length: number): number;
+  /** A duplicate above 2, close-on-exec. */
+  dup(fd: number): number;
   /** Binds a SOCK_DGRAM socket of mode 0777 in the directory; EADDRINUSE while another one is alive there. */
   notifyListenAt(dirFd: number, name: string): number;
   /** Connects a SOCK_DGRAM socket to what $NOTIFY_SOCKET says, abstract names included. */
@@ -134,6 +188,8 @@ export interface NativeBinding {
    * it lives on.
    */
   waitPid(pid: number, noHang: boolean): number | undefined;
+  /** Reaps any child that has ended, status as waitPid's; undefined when there is none. For the one reaper of a process. */
+  reapAny(): { readonly pid: number; readonly status: number } | undefined;
   setSubreaper(on: boolean): void;
   /**
    * Can this fd have come from our caller? It is open and no epoll instance. The engine's is the first that it keeps,
