@@ -3,22 +3,32 @@ import { errnoOf, fail } from "../base/errors.ts";
 import { readIfThere, readKernelFile, sleep, writeKernelFile } from "./kernel-files.ts";
 import type { CgroupMode, CgroupPaths } from "./manager.ts";
 
+/** One attempt: the milliseconds to wait before the next one, or undefined when all is frozen. */
+type FreezeStep = (directory: string, attempt: number) => number | undefined;
+
+/** Repeats attempts until all is frozen; blocks. */
+export function freezeBlocking(step: FreezeStep, directory: string): void {
+  for (let attempt = 0; ; attempt++) {
+    const pauseMs = step(directory, attempt);
+    if (pauseMs === undefined) return;
+    if (pauseMs > 0) sleep(pauseMs);
+  }
+}
+
 /**
- * Freezes a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing;
+ * An attempt to freeze a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing;
  * repeated writes, and a thaw now and then, get it over with (kernel doc freezer-subsystem.rst;
  * attempts as in runc). Throws Unavailable when it still does not settle, thawed again.
  */
-export function freezeV1(directory: string): void {
+export function stepFreezeV1(directory: string, attempt: number): number | undefined {
   const path = `${directory}/freezer.state`;
   try {
-    for (let attempt = 0; attempt < 1000; attempt++) {
-      if (attempt % 50 === 49) {
-        writeKernelFile(path, "THAWED");
-        sleep(10);
-      }
+    if (attempt < 1000) {
       writeKernelFile(path, "FROZEN");
-      if (attempt % 25 === 24) sleep(0.1);
-      if (readKernelFile(path) === "FROZEN") return;
+      if (readKernelFile(path) === "FROZEN") return undefined;
+      if (attempt % 50 !== 49) return attempt % 25 === 24 ? 0.1 : 0;
+      writeKernelFile(path, "THAWED");
+      return 10;
     }
   } catch (error) {
     thawQuietly(path);
@@ -64,33 +74,28 @@ export function isFrozen(mode: CgroupMode, paths: CgroupPaths): boolean {
   return mode === "v2" ? isFrozenV2(directory) : isFrozenV1(directory);
 }
 
-/** How long a v2 freeze may take: processes in uninterruptible sleep delay it. Milliseconds. */
-const freezeTimeout = 10_000;
+/** Attempts, 10 ms apart, that a v2 freeze may take: processes in uninterruptible sleep delay it. */
+const freezeAttempts = 1000;
 
-/** Freezes a v2 cgroup and waits for the kernel's word. Throws DeadlineExceeded, thawed again. */
-export function freezeV2(directory: string): void {
+/** An attempt to freeze a v2 cgroup. Throws DeadlineExceeded after 10 s, thawed again. */
+export function stepFreezeV2(directory: string, attempt: number): number | undefined {
   const path = `${directory}/cgroup.freeze`;
+  if (attempt === 0) askToFreezeV2(path);
+  if (eventOf(directory, "frozen") === 1) return undefined;
+  if (attempt < freezeAttempts) return Math.min(0.25 * 2 ** attempt, 10);
+  thawV2(directory);
+  throw fail("DeadlineExceeded", "timeout of 10 s reached waiting for the cgroup to freeze", {
+    path,
+  });
+}
+
+function askToFreezeV2(path: string): void {
   try {
     writeKernelFile(path, "1");
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw error;
     throw fail("Unimplemented", "freezer not supported", { path, hint: "needs Linux 5.2" });
   }
-  for (let waited = 0, pause = 0.25; waited < freezeTimeout; pause = Math.min(pause * 2, 10)) {
-    if (eventOf(directory, "frozen") === 1) return;
-    sleep(pause);
-    waited += pause;
-  }
-  try {
-    writeKernelFile(path, "0");
-  } catch {}
-  throw fail(
-    "DeadlineExceeded",
-    `timeout of ${freezeTimeout / 1000} s reached waiting for the cgroup to freeze`,
-    {
-      path,
-    },
-  );
 }
 
 export function thawV2(directory: string): void {

@@ -1,11 +1,7 @@
-/**
- * What both managers do alike: options, tolerated errors, signalling process by process, removal
- * with patience.
- */
-import { errnoOf, fail } from "../base/errors.ts";
+/** What both managers do alike: options, tolerated errors, signalling process by process. */
+import { errnoOf } from "../base/errors.ts";
 import { inUserNamespace } from "../host/user-namespace.ts";
 import type { NativeBinding } from "../native/binding.ts";
-import { sleep } from "./kernel-files.ts";
 import type { CgroupManager } from "./manager.ts";
 
 export interface ManagerOptions {
@@ -72,21 +68,4 @@ function signalOne(native: NativeBinding, pid: number, signal: number): void {
   } catch (error) {
     if (errnoOf(error) !== "ESRCH") throw error;
   }
-}
-
-/**
- * Removes with exponential waits of 1 ms to about 1 s in total; dying processes hold their cgroup
- * for a moment.
- */
-export function removeAll(manager: CgroupManager): void {
-  for (let pause = 1; ; pause *= 2) {
-    if (manager.tryRemove()) return;
-    if (pause > 512) break;
-    sleep(pause);
-  }
-  const directories = Object.values(manager.paths);
-  throw fail("FailedPrecondition", `cannot remove cgroup: processes remain in ${directories[0]}`, {
-    errno: "EBUSY",
-    ...(directories[0] === undefined ? {} : { path: directories[0] }),
-  });
 }

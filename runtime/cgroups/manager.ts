@@ -70,6 +70,11 @@ export interface CgroupManager {
   update(resources: LinuxResources): readonly string[];
   /** Returns when every process is frozen; thaws again when that cannot be reached. */
   freeze(): void;
+  /**
+   * One attempt of `freeze` without waiting: the milliseconds until the next one, or undefined when every process is
+   * frozen. For callers with an event loop; attempts count from 0. Throws, thawed again, when that cannot be reached.
+   */
+  stepFreeze(attempt: number): number | undefined;
   thaw(): void;
   isFrozen(): boolean;
   /**
@@ -86,13 +91,8 @@ export interface CgroupManager {
   /** Does the container's cgroup still exist? */
   exists(): boolean;
   /**
-   * Removes the container's cgroups with everything below; absent ones are fine, busy ones are
-   * retried for a while.
-   */
-  remove(): void;
-  /**
-   * One pass of `remove` without waiting; false when something is still busy. For callers with an
-   * event loop.
+   * Removes the container's cgroups with everything below; absent ones are fine. False when something is still busy:
+   * dying processes hold their cgroup for a moment.
    */
   tryRemove(): boolean;
 }

@@ -16,6 +16,7 @@ import { type CgroupHost, cgroupHost, ownDirectory } from "../host/cgroup-mode.t
 import { loadNative, type NativeBinding } from "../native/binding.ts";
 import type { CgroupManager } from "./manager.ts";
 import { cgroupsFromPaths, openCgroups } from "./open.ts";
+import { remove } from "./test-remove.ts";
 
 const parent = `tsrunc-test-${process.pid}`;
 const unifiedMount = "/sys/fs/cgroup/unified";
@@ -26,9 +27,8 @@ function native(): NativeBinding {
   try {
     return loadNative(PLAN_ABI);
   } catch {
-    return {
-      kill: (pid: number, signal: number) => process.kill(pid, signal),
-    } as unknown as NativeBinding;
+    const kill = (pid: number, signal: number) => process.kill(pid, signal);
+    return { kill } as unknown as NativeBinding;
   }
 }
 
@@ -81,7 +81,7 @@ describe("cgroup v1 for real", () => {
     if (cgroups === undefined) return;
     for (const child of children.splice(0)) child.kill("SIGKILL");
     if (cgroups.isFrozen()) cgroups.thaw();
-    cgroups.remove();
+    remove(cgroups);
     for (const path of new Set(Object.values(cgroups.paths))) {
       const above = path.slice(0, path.lastIndexOf("/"));
       if (existsSync(above)) rmdirSync(above);
@@ -128,9 +128,9 @@ describe("cgroup v1 for real", () => {
     const end = ended(child);
     rebuilt.signalAll(9);
     expect(await end).to.equal("SIGKILL");
-    rebuilt.remove();
+    remove(rebuilt);
     expect(rebuilt.exists()).to.equal(false);
-    rebuilt.remove();
+    remove(rebuilt);
   });
 
   it("signals without thawing what somebody else has frozen", async () => {
@@ -164,7 +164,7 @@ describe("cgroup v1 for real", () => {
     const devices = read(`${dir("devices")}/devices.list`).split("\n");
     expect(devices).to.include("c 8:8 r").and.not.include("c 7:7 rw");
     expect(devices).to.have.length(11);
-    cgroups.remove();
+    remove(cgroups);
     cgroups.create({ devices: [{ allow: true, access: "rwm" }] });
     expect(read(`${dir("devices")}/devices.list`)).to.equal("a *:* rwm");
   });
@@ -221,7 +221,7 @@ describe("cgroup v1 for real", () => {
     const ends = [ended(both), ended(only)];
     cgroups.signalAll(9);
     expect(await Promise.all(ends)).to.deep.equal(["SIGKILL", "SIGKILL"]);
-    cgroups.remove();
+    remove(cgroups);
     cgroups.signalAll(9);
   });
 
@@ -237,7 +237,7 @@ describe("cgroup v1 for real", () => {
       expect(manager.joinDirFd()).to.equal(-1);
       expect(manager.pids()).to.deep.equal([]);
       expect(manager.exists()).to.equal(false);
-      manager.remove();
+      remove(manager);
       const limited = rootless();
       expect(() => limited.create({ pids: { limit: 5 } })).to.throw(
         "no cgroup with the pids controller",
@@ -260,7 +260,7 @@ describe("cgroup v1 for real", () => {
     const end = ended(child);
     cgroups.signalAll(9);
     await end;
-    cgroups.remove();
+    remove(cgroups);
     expect(existsSync(dir("devices"))).to.equal(false);
   });
 
@@ -278,7 +278,7 @@ describe("cgroup v1 for real", () => {
     const ready = native().poll(source.fds, 2000);
     expect(ready).to.have.length(1);
     expect(source.take().killed).to.be.greaterThan(0);
-    cgroups.remove();
+    remove(cgroups);
     expect(native().poll(source.fds, 2000)).to.have.length(1);
     expect(source.take()).to.deep.equal({ killed: 0, gone: true });
     source.close();
@@ -320,7 +320,7 @@ describe("cgroup v2 for real", () => {
   afterEach(() => {
     child?.kill("SIGKILL");
     child = undefined;
-    cgroups?.remove();
+    if (cgroups !== undefined) remove(cgroups);
     if (mount !== undefined && existsSync(`${mount}/${parent}`)) rmdirSync(`${mount}/${parent}`);
   });
   after(() => {
@@ -354,7 +354,7 @@ describe("cgroup v2 for real", () => {
     cgroups.signalAll(9);
     expect(native().waitPid(started.pid, false)).to.equal(137);
     closeSync(started.pidfd);
-    cgroups.remove();
+    remove(cgroups);
     expect(cgroups.exists()).to.equal(false);
   });
 

@@ -5,13 +5,12 @@ import { errnoOf, fail, wrap } from "../base/errors.ts";
 import { cgroupHost, membershipsOf, ownDirectory } from "../host/cgroup-mode.ts";
 import { applyLimits } from "./apply-limits.ts";
 import { type DeviceState, deviceState, deviceWrites, parseDevicesList } from "./device-rules.ts";
-import { freezeV1, isFrozenV1, thawV1 } from "./freezer.ts";
+import { freezeBlocking, isFrozenV1, stepFreezeV1, thawV1 } from "./freezer.ts";
 import { readKernelFile, writeKernelFile, writeLines } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
 import {
   type ManagerOptions,
   mayLackDeviceRules,
-  removeAll,
   signalPids,
   tolerable,
 } from "./manager-common.ts";
@@ -180,7 +179,11 @@ export class V1Manager implements CgroupManager {
   }
 
   freeze(): void {
-    freezeV1(this.#freezer());
+    freezeBlocking(stepFreezeV1, this.#freezer());
+  }
+
+  stepFreeze(attempt: number): number | undefined {
+    return stepFreezeV1(this.#freezer(), attempt);
   }
 
   thaw(): void {
@@ -250,10 +253,6 @@ export class V1Manager implements CgroupManager {
   exists(): boolean {
     const directory = this.#main();
     return directory !== "" && existsSync(directory);
-  }
-
-  remove(): void {
-    removeAll(this);
   }
 
   tryRemove(): boolean {

@@ -6,13 +6,12 @@ import { cgroupHost, membershipsOf } from "../host/cgroup-mode.ts";
 import { applyLimits } from "./apply-limits.ts";
 import { deviceProgram } from "./device-program.ts";
 import { type DeviceState, deviceState } from "./device-rules.ts";
-import { freezeV2, isFrozenV2, thawV2 } from "./freezer.ts";
+import { freezeBlocking, isFrozenV2, stepFreezeV2, thawV2 } from "./freezer.ts";
 import { readIfThere, readKernelFile, writeKernelFile } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
 import {
   type ManagerOptions,
   mayLackDeviceRules,
-  removeAll,
   signalPids,
   tolerable,
 } from "./manager-common.ts";
@@ -175,7 +174,11 @@ export class V2Manager implements CgroupManager {
   }
 
   freeze(): void {
-    freezeV2(this.#directory());
+    freezeBlocking(stepFreezeV2, this.#directory());
+  }
+
+  stepFreeze(attempt: number): number | undefined {
+    return stepFreezeV2(this.#directory(), attempt);
   }
 
   thaw(): void {
@@ -222,10 +225,6 @@ export class V2Manager implements CgroupManager {
   exists(): boolean {
     const directory = this.paths[""];
     return directory !== undefined && existsSync(directory);
-  }
-
-  remove(): void {
-    removeAll(this);
   }
 
   tryRemove(): boolean {

@@ -23,7 +23,7 @@ import { resolveRootfs } from "./rootfs.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { loadFilter } from "./seccomp-filter.ts";
 import { claimDir, freezeConfig, removeDir, type StateFile, saveState } from "./store.ts";
-import { destroy, unmountBelow } from "./tear-down.ts";
+import { destroy, removeCgroups, unmountBelow } from "./tear-down.ts";
 import type { TerminalKeeper } from "./terminal.ts";
 
 export interface CreateOptions {
@@ -44,12 +44,15 @@ export interface BringUpMode {
   readonly gate: boolean;
   /** Gets the terminal's master; the caller closes it, after a failure too. */
   readonly terminal: TerminalKeeper;
+  /** What becomes 0, 1 and 2 where there is no terminal; our own by default. They stay the caller's. */
+  readonly stdio?: readonly [number, number, number];
 }
 
 export interface BroughtUp {
   readonly state: StateFile;
   /** The caller closes its pidfd. */
   readonly init: InitProcess;
+  readonly cgroups: CgroupManager;
   /** The way of sd_notify(3) messages; the caller closes it. Only without a gate: `start` opens its own. */
   readonly relay: NotifyRelay | undefined;
 }
@@ -89,7 +92,7 @@ export async function bringUp(
     const state = firstState(options, spec, rootfs, cgroups, rdt);
     // the paths are on disk before the first directory is made, so that nothing is ever lost track of
     saveState(rt.root, state);
-    undo.push(() => cgroups.remove());
+    undo.push(() => removeCgroups(rt, cgroups));
     for (const warning of cgroups.create(spec.linux?.resources)) rt.log.warn(warning);
     undo.push(() => removeRdt(rdt));
     await makeRdt(rdt, spec);
@@ -132,7 +135,7 @@ async function launch(
   undo.push(() => destroy(rt, state, cgroups));
   const { pid } = session.first;
   rt.log.debug(`container init has pid ${pid}, ${session.plan.ops.length} operations to do`);
-  return { ...(await guide(draft, session)), relay };
+  return { ...(await guide(draft, session)), cgroups, relay };
 }
 
 function spawn(draft: Draft, seccomp: SeccompFilter | undefined): Session {
@@ -142,7 +145,7 @@ function spawn(draft: Draft, seccomp: SeccompFilter | undefined): Session {
     const { input, fds, cgroupDirectory } = collectPlanInput(rt, subject, own);
     return spawnInit(rt, {
       plan: buildCreatePlan(input),
-      stdio: spec.process?.terminal === true ? [-1, -1, -1] : [0, 1, 2],
+      stdio: spec.process?.terminal === true ? [-1, -1, -1] : (mode.stdio ?? [0, 1, 2]),
       fds,
       cgroupFd: cgroupDirectory,
     });

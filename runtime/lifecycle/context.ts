@@ -5,7 +5,7 @@ import type { NativeBinding } from "../native/binding.ts";
 /** How the kernel is waited for: the CLI's blocks, the shim's parks on its event loop. */
 export interface Waiter {
   /**
-   * Waits until at least one fd is readable or hung up, or for `timeoutMs` (-1: no limit).
+   * Waits until at least one fd is readable or hung up, or for `timeoutMs` (-1: no limit). Without fds it is a pause.
    * @returns the fds that are; none after a timeout.
    */
   wait(fds: readonly number[], timeoutMs: number): Promise<readonly number[]>;
@@ -25,4 +25,9 @@ export interface Runtime {
   /** Opens the addon on first use. */
   readonly native: () => NativeBinding;
   readonly waiter: Waiter;
+  /**
+   * A sealed copy of init's executable that its owner keeps, for a process that starts many. Without it each start
+   * makes one of its own.
+   */
+  readonly initImage?: () => number;
 }

@@ -24,10 +24,7 @@ export interface ProcessOptions {
 export function execProcess(spec: Spec, options: ProcessOptions): Process {
   const base = spec.process;
   if (options.processFile !== undefined) {
-    // the container's affinity is for all that join it
-    const { execCPUAffinity } = base ?? {};
-    const process = loadProcess(options.processFile);
-    return execCPUAffinity === undefined ? process : { execCPUAffinity, ...process };
+    return withAffinity(spec, loadProcess(options.processFile));
   }
   if (base === undefined) throw fail("FailedPrecondition", "the container's config has no process");
   const { user, caps, tty, noNewPrivs } = options;
@@ -47,6 +44,12 @@ export function execProcess(spec: Spec, options: ProcessOptions): Process {
     ...(options.apparmor === undefined ? {} : { apparmorProfile: options.apparmor }),
     ...(options.processLabel === undefined ? {} : { selinuxLabel: options.processLabel }),
   };
+}
+
+/** A process from elsewhere: the container's affinity is for all that join it. */
+export function withAffinity({ process: base }: Spec, process: Process): Process {
+  const { execCPUAffinity } = base ?? {};
+  return execCPUAffinity === undefined ? process : { execCPUAffinity, ...process };
 }
 
 function userOf(text: string): { uid: number; gid?: number } {

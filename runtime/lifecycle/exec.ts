@@ -8,7 +8,7 @@ import { buildExecPlan } from "../plan/exec.ts";
 import { keepsGroups } from "../spec/annotations.ts";
 import { checkProcess } from "../spec/check.ts";
 import { namespaceFlag } from "../spec/namespaces.ts";
-import { announce } from "./announce.ts";
+import { type AnnounceOptions, announce } from "./announce.ts";
 import { openCgroupJoin } from "./cgroup-join.ts";
 import type { Runtime } from "./context.ts";
 import { execProcess, type ProcessOptions } from "./exec-process.ts";
@@ -51,7 +51,7 @@ export interface ExecOptions extends ProcessOptions {
  */
 export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
   const container = openManaged(rt, options.id);
-  requireExecutable(container, options);
+  requireExecutable(container, options.ignorePaused);
   const spec = loadFrozenConfig(rt.root, options.id);
   const process = execProcess(spec, options);
   checkProcess(process);
@@ -62,19 +62,44 @@ export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
   });
   const { consoleSocket, detach } = options;
   const terminal = terminalKeeper(rt, detach ? consoleSocket : undefined);
-  let init: InitProcess;
+  const init = await launchExec(rt, container, { ...options, spec, process }, terminal);
+  if (!detach) return supervise(rt, init, terminal);
+  closeSync(init.pidfd);
+  return 0;
+}
+
+/** A process for a container, and how it is to be started. */
+export interface ExecSubject extends AnnounceOptions {
+  /** The container's, as frozen. */
+  readonly spec: Spec;
+  readonly process: Process;
+  readonly preserveFds: number;
+  /** `--cgroup` as typed. */
+  readonly cgroups: readonly string[];
+  /** What becomes 0, 1 and 2 where there is no terminal; our own by default. They stay the caller's. */
+  readonly stdio?: readonly [number, number, number];
+}
+
+/**
+ * Starts the process and returns when its program is executed; its pidfd and the terminal are the caller's then.
+ * @throws FailedPrecondition "container not running" when the container has ended, else what was refused; the
+ * terminal is closed then.
+ */
+export async function launchExec(
+  rt: Runtime,
+  container: ManagedContainer,
+  subject: ExecSubject,
+  terminal: TerminalKeeper,
+): Promise<InitProcess> {
   try {
-    const session = await spawnExec(rt, container, spec, process, options);
-    init = await converse(rt, session, handlers(rt, container, spec, options, terminal), true);
+    const session = await spawnExec(rt, container, subject);
+    return await converse(rt, session, handlers(rt, container, subject, terminal), true);
   } catch (error) {
     terminal.close();
     // whatever its end made fail half-way: ESRCH, ENOENT, ENOMEM of a dead pid namespace
     if (hasEnded(container)) throw fail("FailedPrecondition", "container not running");
     throw error;
   }
-  if (!detach) return supervise(rt, init, terminal);
-  closeSync(init.pidfd);
-  return 0;
 }
 
 function hasEnded({ state }: Container): boolean {
@@ -84,29 +109,29 @@ function hasEnded({ state }: Container): boolean {
 function handlers(
   rt: Runtime,
   { state }: Container,
-  spec: Spec,
-  options: ExecOptions,
+  subject: ExecSubject,
   terminal: TerminalKeeper,
 ): SessionHandlers {
   return {
     notify: (listener, { pid }) => {
-      sendListener(rt, spec, hookState(state, "running", state.pid), listener, pid);
+      sendListener(rt, subject.spec, hookState(state, "running", state.pid), listener, pid);
     },
     ready: async (created) => {
       await joinRdt(state.rdt, created.pid);
-      announce(rt, options, created);
+      announce(rt, subject, created);
       return -1;
     },
     console: (master, name) => terminal.receive(master, name),
   };
 }
 
-function requireExecutable(container: Container, options: ExecOptions): void {
+/** @throws FailedPrecondition with runc's text unless a process can join the container now. */
+export function requireExecutable(container: Container, ignorePaused: boolean): void {
   if (container.status === "stopped") {
     throw fail("FailedPrecondition", "cannot exec in a stopped container");
   }
   requireAlive(container);
-  if (container.status === "paused" && !options.ignorePaused) {
+  if (container.status === "paused" && !ignorePaused) {
     throw fail(
       "FailedPrecondition",
       "cannot exec in a paused container (use --ignore-paused to override)",
@@ -117,16 +142,14 @@ function requireExecutable(container: Container, options: ExecOptions): void {
 async function spawnExec(
   rt: Runtime,
   { state, cgroups }: ManagedContainer,
-  spec: Spec,
-  process: Process,
-  options: ExecOptions,
+  { spec, process, ...subject }: ExecSubject,
 ): Promise<Session> {
   const seccomp = await loadFilter(rt, spec);
   return withFds((own) => {
     const initPidfd = own(openProcess(rt, state.pid, state.startTime) ?? -1);
     if (initPidfd < 0) throw fail("FailedPrecondition", "container not running");
-    const inherited = inheritedFds(rt, options.preserveFds);
-    const place = { initPid: state.pid, subgroups: options.cgroups };
+    const inherited = inheritedFds(rt, subject.preserveFds);
+    const place = { initPid: state.pid, subgroups: subject.cgroups };
     const { files, directory } = openCgroupJoin(cgroups, own, place);
     const inUserNamespace = (state.namespaces & namespaceFlag("user")) !== 0;
     const plan = buildExecPlan({
@@ -147,7 +170,7 @@ async function spawnExec(
     });
     return spawnInit(rt, {
       plan,
-      stdio: process.terminal === true ? [-1, -1, -1] : [0, 1, 2],
+      stdio: process.terminal === true ? [-1, -1, -1] : (subject.stdio ?? [0, 1, 2]),
       fds: [initPidfd, ...files.map(({ fd }) => fd), ...inherited.fds],
       cgroupFd: directory,
     });

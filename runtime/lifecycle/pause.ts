@@ -10,7 +10,12 @@ export async function pause(rt: Runtime, id: string): Promise<void> {
   if (container.status !== "running" && container.status !== "created") {
     throw fail("FailedPrecondition", `container not running or created: ${container.status}`);
   }
-  freezerOf(container).freeze();
+  const cgroups = freezerOf(container);
+  for (let attempt = 0; ; attempt++) {
+    const pauseMs = cgroups.stepFreeze(attempt);
+    if (pauseMs === undefined) return;
+    if (pauseMs > 0) await rt.waiter.wait([], Math.ceil(pauseMs));
+  }
 }
 
 /** @throws FailedPrecondition "container not paused". */

@@ -1,6 +1,6 @@
 /** Ends a container's processes and removes what create has made. */
 import { closeSync } from "node:fs";
-import { errnoOf, wrap } from "../base/errors.ts";
+import { errnoOf, fail, type RuntimeError, wrap } from "../base/errors.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { mountPoints } from "../host/mounts.ts";
 import { isAlive } from "../host/process-stat.ts";
@@ -77,12 +77,35 @@ export async function removeContainer(
   cgroups: CgroupManager | undefined,
 ): Promise<void> {
   await destroy(rt, state, cgroups);
-  cgroups?.remove();
+  if (cgroups !== undefined) await removeCgroups(rt, cgroups);
   await removeRdt(state.rdt);
   if (state.sharesMountNamespace) unmountBelow(rt, state.rootfs);
   // of several that delete it at once only one runs the hooks
   if (!removeDir(rt.root, state.id)) return;
   await runHooksWarning(rt, "poststop", state.poststop, hookState(state, "stopped", 0));
+}
+
+/** The last and longest pause between attempts to remove a cgroup; all of them take about a second. Milliseconds. */
+const lastPauseMs = 512;
+
+/**
+ * Removes the cgroups with everything below; absent ones are fine, and dying processes, which hold theirs for a
+ * moment, are waited for.
+ * @throws FailedPrecondition when something stays busy.
+ */
+export async function removeCgroups(rt: Runtime, cgroups: CgroupManager): Promise<void> {
+  for (let pauseMs = 1; !cgroups.tryRemove(); pauseMs *= 2) {
+    if (pauseMs > lastPauseMs) throw stillBusy(cgroups);
+    await rt.waiter.wait([], pauseMs);
+  }
+}
+
+function stillBusy({ paths }: CgroupManager): RuntimeError {
+  const [path = ""] = Object.values(paths);
+  return fail("FailedPrecondition", `cannot remove cgroup: processes remain in ${path}`, {
+    errno: "EBUSY",
+    path,
+  });
 }
 
 /** A container without a mount namespace has left its mounts on the host. */

@@ -56,7 +56,12 @@ export function parseSpec(text: string, warn?: Warn, source = "config.json"): Sp
  */
 export function loadProcess(file: string | number): Process {
   const source = typeof file === "string" ? file : `fd ${file}`;
-  const process = parseDocument("Process", readBounded(file, source), source);
+  return parseProcess(readBounded(file, source), source);
+}
+
+/** loadProcess for a text that is at hand. */
+export function parseProcess(text: string, source = "process"): Process {
+  const process = parseDocument("Process", text, source);
   checkProcess(process);
   return process;
 }
