@@ -1,9 +1,15 @@
 /** process.capabilities: the five sets as the program has them, and names that the kernel does not know. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import { type CapabilitySet, defaultCapabilities } from "../harness/bundle.ts";
 import { container, runReport } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
+import { runtimePath } from "../harness/environment.ts";
 import { parseReport } from "../harness/probe.ts";
+import { requires } from "../harness/requires.ts";
+import { scratchDirectory } from "../harness/scratch.ts";
 
 type Sets = Partial<Record<CapabilitySet, string[]>>;
 
@@ -129,6 +135,31 @@ describe("capabilities that the kernel does not know", () => {
         config.process.capabilities = { bounding: "CAP_SYS_ADMIN" as unknown as string[] };
       });
       c.run().fails();
+    }),
+  );
+});
+
+/** config.md, process.capabilities: what cannot be granted MUST be logged as a warning and SHOULD NOT fail. */
+describe("capabilities that the runtime itself does not have", () => {
+  before(requires({ root: true, program: "setpriv" }));
+
+  it(
+    "are left out with a warning each",
+    known("runc", "fails with EPERM", () => {
+      const wanted = ["CAP_CHOWN", "CAP_SYS_TIME"];
+      const c = container((config) => {
+        config.process.capabilities = { bounding: wanted, effective: wanted, permitted: wanted };
+      });
+      const log = join(scratchDirectory("log"), "log");
+      const root = ["--root", scratchDirectory("state")];
+      const run = [...root, "--log", log, "run", "--bundle", c.bundle.path, c.id];
+      const bounded = ["--bounding-set", "-sys_time", runtimePath, ...run];
+      const { status, stdout, stderr } = spawnSync("setpriv", bounded, { encoding: "utf8" });
+      expect(status, stderr).to.equal(0);
+      expect(parseReport(stdout).caps.effective).to.deep.equal(["CAP_CHOWN"]);
+      const warnings = readFileSync(log, "utf8").match(/level=warning.*/g) ?? [];
+      expect(warnings).to.have.length(1);
+      expect(warnings[0]).to.include("CAP_SYS_TIME");
     }),
   );
 });

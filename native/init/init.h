@@ -36,7 +36,7 @@ enum message_type {
     MESSAGE_ERROR = 3,   /* error, text: step, NUL, detail; the process ends */
     MESSAGE_CONSOLE = 4, /* one fd: the terminal's master; text: name of the other side */
     MESSAGE_NOTIFY = 5,  /* value: number of the seccomp listener's fd, for pidfd_getfd(2); an answer is awaited */
-    MESSAGE_WARNING = 6, /* text */
+    MESSAGE_CAPABILITY = 6, /* a warning; value: number of the capability, text: what is wrong with it */
     MESSAGE_EXEC = 7,    /* execve comes next: a closed socket from here on is success */
     MESSAGE_STARTED = 8, /* the gate is passed: this connection is the one that started us */
 };

@@ -45,6 +45,32 @@ int op_drop_bounding(struct init *c, const struct tsr_args_drop_bounding *a) {
     return 0;
 }
 
+/* What the parent puts the capability's name before: what cannot be granted is a warning, never an error
+ * (runtime-spec, config.md, process.capabilities). */
+static void warn_of_capability(struct init *c, unsigned long cap, const char *text) {
+    send_message(c, MESSAGE_CAPABILITY, EPERM, (uint32_t)cap, text, strlen(text), -1);
+}
+
+/* Cuts the sets to what we have ourselves: the runtime may run with less than the host's root has. */
+static int cut_capabilities(struct init *c, struct __user_cap_data_struct data[2]) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct own[2];
+    if (syscall(SYS_capget, &header, own) != 0)
+        return failed(c, "capget");
+    for (int i = 0; i < 2; i++) {
+        uint32_t missing = (data[i].permitted | data[i].inheritable) & ~own[i].permitted;
+        for (unsigned long bit = 0; bit < 32; bit++) {
+            if (missing >> bit & 1)
+                warn_of_capability(c, bit + 32 * (unsigned long)i,
+                                   "cannot be granted: the runtime does not have it");
+        }
+        data[i].effective &= own[i].permitted;
+        data[i].permitted &= own[i].permitted;
+        data[i].inheritable &= own[i].permitted;
+    }
+    return 0;
+}
+
 int op_set_capabilities(struct init *c, const struct tsr_args_set_capabilities *a) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
@@ -53,19 +79,20 @@ int op_set_capabilities(struct init *c, const struct tsr_args_set_capabilities *
         data[i].permitted = (uint32_t)(a->permitted >> (32 * i));
         data[i].inheritable = (uint32_t)(a->inheritable >> (32 * i));
     }
-    if (syscall(SYS_capset, &header, data) != 0)
-        return failed(c, "capset");
+    int result = syscall(SYS_capset, &header, data) == 0 ? 0 : failed(c, "capset");
+    if (result == -EPERM && (result = cut_capabilities(c, data)) == 0 &&
+        syscall(SYS_capset, &header, data) != 0)
+        result = failed(c, "capset");
+    if (result != 0)
+        return result;
     hide();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    uint64_t granted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    uint64_t ambient = a->ambient & ~(a->permitted & ~granted); /* what was cut has been warned of */
     for (unsigned long cap = 0; cap < 64; cap++) {
-        if (!(a->ambient >> cap & 1))
-            continue;
-        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) != 0) {
-            /* not in permitted and inheritable: as other runtimes, warn and go on */
-            static const char text[] = "ambient capability cannot be raised: it is not both "
-                                       "permitted and inheritable";
-            send_message(c, MESSAGE_WARNING, errno, (uint32_t)cap, text, sizeof text - 1, -1);
-        }
+        if ((ambient >> cap & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) != 0)
+            warn_of_capability(c, cap,
+                               "cannot be ambient: it is not both permitted and inheritable");
     }
     return 0;
 }

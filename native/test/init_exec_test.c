@@ -125,10 +125,10 @@ static void test_messages(void) {
     connect_init();
     init.index = 7;
     memset(text, 't', sizeof text);
-    CHECK(send_message(&init, MESSAGE_WARNING, -5, 9, text, sizeof text, -1));
+    CHECK(send_message(&init, MESSAGE_CAPABILITY, -5, 9, text, sizeof text, -1));
     CHECK(recv(pair[0], packet, sizeof packet, 0) == (ssize_t)sizeof head + 4096);
     memcpy(&head, packet, sizeof head);
-    CHECK(head.type == MESSAGE_WARNING && head.index == 7 && head.error == -5 && head.value == 9);
+    CHECK(head.type == MESSAGE_CAPABILITY && head.index == 7 && head.error == -5 && head.value == 9);
     CHECK(send_message(&init, MESSAGE_EXEC, 0, 0, NULL, 0, -1));
     CHECK(recv(pair[0], packet, sizeof packet, 0) == (ssize_t)sizeof head);
     CHECK(send_message(&init, MESSAGE_CONSOLE, 0, 0, "name", 4, 0));

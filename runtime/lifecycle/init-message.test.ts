@@ -26,8 +26,8 @@ const isOpen = (fd: number) => {
 
 describe("messages of init", () => {
   it("have a header and text", () => {
-    expect(decode(bytes(messageType.warning, 3, -1, 7, "oh"), [])).to.deep.equal({
-      ...{ type: messageType.warning, index: 3, error: -1, value: 7, text: "oh", fd: undefined },
+    expect(decode(bytes(messageType.capability, 3, -1, 7, "oh"), [])).to.deep.equal({
+      ...{ type: messageType.capability, index: 3, error: -1, value: 7, text: "oh", fd: undefined },
     });
   });
 

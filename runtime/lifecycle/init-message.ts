@@ -12,7 +12,7 @@ export const messageType = {
   error: 3,
   console: 4,
   notify: 5,
-  warning: 6,
+  capability: 6,
   exec: 7,
   started: 8,
 } as const;

@@ -5,6 +5,7 @@ import { errnoOf, fail } from "../base/errors.ts";
 import { libexecDir } from "../native/binding.ts";
 import type { Plan } from "../plan/plan.ts";
 import { syncPoint } from "../plan/plan.ts";
+import { capabilityNames } from "../spec/capabilities.ts";
 import type { Runtime } from "./context.ts";
 import { withFds } from "./fds.ts";
 import { answer, failureOf, type Message, messageType, receiveMessage } from "./init-message.ts";
@@ -49,11 +50,16 @@ export interface SpawnInit {
   readonly cgroupFd: number;
 }
 
+/** The executable that init is started from, through a sealed copy. */
+export function initPath(): string {
+  return `${libexecDir()}/init`;
+}
+
 /** Starts init from a sealed copy of its executable, so that no container can reach the file (CVE-2019-5736). */
 export function spawnInit(rt: Runtime, { plan, stdio, fds, cgroupFd }: SpawnInit): Session {
   const native = rt.native();
   return withFds((own) => {
-    const image = own(native.sealedCopy(`${libexecDir()}/init`));
+    const image = rt.initImage?.() ?? own(native.sealedCopy(initPath()));
     const planFd = own(native.sealedMemory("plan", encodePlan(plan.ops)));
     const [ours, theirs] = native.socketPair();
     own(theirs);
@@ -159,8 +165,8 @@ class Conversation {
       case messageType.notify:
         this.#notify(message);
         return undefined;
-      case messageType.warning:
-        this.#rt.log.warn(message.text);
+      case messageType.capability:
+        this.#rt.log.warn(`${capabilityNames()[message.value]} ${message.text}`);
         return undefined;
       case messageType.exec:
         this.#executing = true;
