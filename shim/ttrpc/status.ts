@@ -1,0 +1,46 @@
+/** gRPC's status codes, which ttrpc uses too, and how our errors become one and back. */
+import { type Code, describe, errnoOf, fail, RuntimeError } from "../../runtime/base/errors.ts";
+
+export interface Status {
+  readonly code: number;
+  readonly message: string;
+}
+
+const numbers: Readonly<Record<Code, number>> = {
+  Unknown: 2,
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  NotFound: 5,
+  AlreadyExists: 6,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  FailedPrecondition: 9,
+  Aborted: 10,
+  Unimplemented: 12,
+  Internal: 13,
+  Unavailable: 14,
+};
+
+/** Go's ttrpc maps these errors of the kernel by itself; all others are unknown to it. */
+const ofErrno: Readonly<Record<string, Code>> = {
+  ENOENT: "NotFound",
+  EEXIST: "AlreadyExists",
+  EPERM: "PermissionDenied",
+  EACCES: "PermissionDenied",
+};
+
+function codeOf(error: unknown): Code {
+  if (error instanceof RuntimeError) return error.code;
+  return ofErrno[errnoOf(error) ?? ""] ?? "Unknown";
+}
+
+/** What a client is told about an error that a method threw. */
+export function statusOf(error: unknown): Status {
+  return { code: numbers[codeOf(error)], message: describe(error) };
+}
+
+/** The error that a server's status stands for. */
+export function errorOf(status: Status): RuntimeError {
+  const known = Object.entries(numbers).find(([, number]) => number === status.code);
+  return fail((known?.[0] ?? "Unknown") as Code, status.message);
+}
