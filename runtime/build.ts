@@ -133,7 +133,9 @@ function lightPackage(name: string, edits: Edits): Plugin {
     name: `light-${name}`,
     setup(build) {
       for (const [file, changes] of Object.entries(edits)) {
-        const filter = new RegExp(`/node_modules/${name}/${file.replaceAll(".", "\\.")}$`);
+        // not another version of it that a dependency has brought along
+        const place = join(root, "node_modules", name, file).replaceAll(/[.+]/g, "\\$&");
+        const filter = new RegExp(`^${place}$`);
         build.onLoad({ filter }, ({ path }) => {
           let contents = readFileSync(path, "utf8");
           for (const [line, replacement] of changes) {
