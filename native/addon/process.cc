@@ -1,4 +1,6 @@
 // spawn, pidfds, signals and waiting.
+#include <ctime>
+
 #include <napi.h>
 
 #include <signal.h>
@@ -195,6 +197,23 @@ Napi::Value WaitPid(const Napi::CallbackInfo &info)
     return reaped == 0 ? env.Undefined() : Napi::Number::New(env, status);
 }
 
+Napi::Value ReapAny(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    pid_t pid = 0;
+    int status = 0;
+    tsr_error error;
+    const int reaped = tsr_reap_any(&pid, &status, &error);
+    if (reaped < 0)
+        return ThrowSystemError(env, error);
+    if (reaped == 0)
+        return env.Undefined();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("pid", pid);
+    result.Set("status", status);
+    return result;
+}
+
 Napi::Value SetSubreaper(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
@@ -203,6 +222,13 @@ Napi::Value SetSubreaper(const Napi::CallbackInfo &info)
         return env.Undefined();
     tsr_error error;
     return tsr_set_subreaper(*on, &error) != 0 ? ThrowSystemError(env, error) : env.Undefined();
+}
+
+Napi::Value Monotonic(const Napi::CallbackInfo &info)
+{
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return Napi::Number::New(info.Env(), double(now.tv_sec) * 1e6 + double(now.tv_nsec) / 1e3);
 }
 
 } // namespace
@@ -214,7 +240,9 @@ void ExportProcess(Napi::Env env, Napi::Object exports)
     exports.Set("getFd", Napi::Function::New<GetFd>(env, "getFd"));
     exports.Set("signalPidfd", Napi::Function::New<SignalPidfd>(env, "signalPidfd"));
     exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
+    exports.Set("monotonic", Napi::Function::New<Monotonic>(env, "monotonic"));
     exports.Set("waitPid", Napi::Function::New<WaitPid>(env, "waitPid"));
+    exports.Set("reapAny", Napi::Function::New<ReapAny>(env, "reapAny"));
     exports.Set("setSubreaper", Napi::Function::New<SetSubreaper>(env, "setSubreaper"));
 }
 

@@ -26,22 +26,33 @@ int tsr_pidfd_signal(int pidfd, int signal, struct tsr_error *error)
     return 0;
 }
 
+/* As tsr_wait_pid, for what waitpid(2) takes as a pid. */
+static int wait_for(pid_t which, int flags, pid_t *pid, int *status, struct tsr_error *error)
+{
+    int raw;
+    do {
+        *pid = waitpid(which, &raw, flags);
+    } while (*pid < 0 && errno == EINTR);
+    if (*pid < 0)
+        return tsr_fail(error, "waitpid");
+    if (*pid == 0)
+        return 0;
+    *status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+    return 1;
+}
+
 int tsr_wait_pid(pid_t pid, bool no_hang, int *status, struct tsr_error *error)
 {
     /* Zero and negative pids mean "any child", which would steal somebody else's exit. */
     if (pid <= 0)
         return tsr_fail_with(error, EINVAL, "waitpid");
-    int raw;
-    pid_t reaped;
-    do {
-        reaped = waitpid(pid, &raw, no_hang ? WNOHANG : 0);
-    } while (reaped < 0 && errno == EINTR);
-    if (reaped < 0)
-        return tsr_fail(error, "waitpid");
-    if (reaped == 0)
-        return 0;
-    *status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
-    return 1;
+    return wait_for(pid, no_hang ? WNOHANG : 0, &pid, status, error);
+}
+
+int tsr_reap_any(pid_t *pid, int *status, struct tsr_error *error)
+{
+    int result = wait_for(-1, WNOHANG, pid, status, error);
+    return result < 0 && error->number == ECHILD ? 0 : result;
 }
 
 int tsr_set_subreaper(bool on, struct tsr_error *error)

@@ -21,6 +21,9 @@ int tsr_pidfd_signal(int pidfd, int signal, struct tsr_error *error);
  */
 int tsr_wait_pid(pid_t pid, bool no_hang, int *status, struct tsr_error *error);
 
+/* The same for any child that has ended; 0 when there is none, or no child at all. */
+int tsr_reap_any(pid_t *pid, int *status, struct tsr_error *error);
+
 int tsr_set_subreaper(bool on, struct tsr_error *error);
 
 #endif
