@@ -22,6 +22,7 @@ struct init {
     bool has_slots;            /* a slot was taken: the limit of open files is raised */
     uint64_t open_files;       /* the soft limit as it was, 0 while it is not raised */
     unsigned umask;            /* what hooks get: the caller's, then the container's; ours is 0 */
+    bool is_traced;            /* the end of each op is timed (trace.c) */
     bool is_inside_cwd;        /* changeDirectory has succeeded */
     const char *step;          /* the syscall that failed */
     char detail[512];          /* more words on the failure */
@@ -39,6 +40,7 @@ enum message_type {
     MESSAGE_CAPABILITY = 6, /* a warning; value: number of the capability, text: what is wrong with it */
     MESSAGE_EXEC = 7,    /* execve comes next: a closed socket from here on is success */
     MESSAGE_STARTED = 8, /* the gate is passed: this connection is the one that started us */
+    MESSAGE_TRACE = 9,   /* value: the first op; text: ends of it and the next, ns of CLOCK_MONOTONIC */
 };
 
 struct message {
@@ -60,6 +62,10 @@ void hide(void);
 
 /* Home directory for `uid` in an open passwd(5) file; leaves `home` alone when there is none. */
 void read_home(int fd, uint32_t uid, char *home, size_t size);
+
+/* Notes the time at which the op at work has ended; sends what has not been sent yet (trace.c). */
+void trace_end(struct init *c);
+void send_trace(struct init *c);
 
 /* Reports a failure to whoever waits and ends the process. */
 _Noreturn void report_and_exit(struct init *c, int error);

@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
         int result = perform(c, &op);
         if (result < 0)
             report_and_exit(c, -result);
+        trace_end(c);
     }
     report_and_exit(c, -refused(c, "plan ends without execute", EINVAL));
 }

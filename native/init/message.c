@@ -79,6 +79,7 @@ bool receive_answer(struct init *c) {
 }
 
 _Noreturn void report_and_exit(struct init *c, int error) {
+    send_trace(c);
     char text[sizeof c->detail + 128];
     const char *step = c->step == NULL ? "" : c->step;
     size_t step_length = strnlen(step, 100), detail_length = strlen(c->detail);

@@ -106,6 +106,7 @@ int op_execute(struct init *c, const struct tsr_args_execute *a) {
         env[i] = (char *)plan_string(&c->plan, a->env, i);
     if (c->home[0] != 0)
         env[a->env.count] = c->home;
+    send_trace(c);
     send_message(c, MESSAGE_EXEC, 0, 0, NULL, 0, -1);
     signal(SIGPIPE, SIG_DFL);
     execve(c->executable, args, env);

@@ -72,6 +72,7 @@ int op_fork(struct init *c, const struct tsr_args_fork *a) {
 }
 
 int op_sync(struct init *c, const struct tsr_args_sync *a) {
+    send_trace(c);
     if (!send_message(c, MESSAGE_SYNC, 0, a->point, NULL, 0, -1) || !receive_answer(c))
         _exit(1); /* the parent is gone: nobody owns this container */
     return 0;

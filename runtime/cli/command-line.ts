@@ -2,6 +2,7 @@
 import { fail, type RuntimeError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { writeOut } from "../base/stdio.ts";
+import { span } from "../base/trace.ts";
 import type { Command } from "./command.ts";
 import { findCommand } from "./commands.ts";
 import { type GlobalValues, globalFlags } from "./global.ts";
@@ -101,7 +102,9 @@ export async function runCommand(line: CommandLine, log: Logger): Promise<number
     else await printCommandHelp(await loadCommand(topic));
     return 0;
   }
+  const loaded = span("load command");
   const command = await loadCommand(name);
+  loaded();
   const help = () => printCommandHelp(command);
   let parsed: Parsed<Command["flags"]>;
   try {

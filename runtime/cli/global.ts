@@ -22,6 +22,11 @@ export const globalFlags = [
     value: "auto",
     help: "tolerate that cgroups cannot be changed: true, false or auto",
   },
+  {
+    name: "trace",
+    kind: "string",
+    help: "write where the time went to this file, as Chrome trace events ($TSRUNC_TRACE)",
+  },
   // Callers of the containerd 1.6 era pass the path of criu.
   { name: "criu", kind: "string", help: "" },
   { name: "version", short: "v", kind: "bool", help: "print the version" },

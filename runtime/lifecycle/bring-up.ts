@@ -2,6 +2,7 @@
 import type { Spec } from "../../schemas/generated/config.ts";
 import { fail } from "../base/errors.ts";
 import { checkContainerId } from "../base/ids.ts";
+import { span } from "../base/trace.ts";
 import { type Undo, withUndo } from "../base/undo.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { openCgroups } from "../cgroups/open.ts";
@@ -80,9 +81,12 @@ export async function bringUp(
   checkContainerId(id);
   checkPrivileges(spec);
   const rootfs = resolveRootfs(spec, bundle);
+  const filterLoaded = span("seccomp filter");
   const seccomp = await loadFilter(rt, spec);
+  filterLoaded();
   const rdt = await planRdt(spec, id);
   return withUndo(async (undo) => {
+    const stateMade = span("state directory");
     claimDir(rt.root, id);
     const progress = { hooksBegan: false };
     undo.push(() => poststopAfterHooks(rt, options, spec, progress));
@@ -92,8 +96,11 @@ export async function bringUp(
     const state = firstState(options, spec, rootfs, cgroups, rdt);
     // the paths are on disk before the first directory is made, so that nothing is ever lost track of
     saveState(rt.root, state);
+    stateMade();
+    const cgroupsMade = span("cgroups");
     undo.push(() => removeCgroups(rt, cgroups));
     for (const warning of cgroups.create(spec.linux?.resources)) rt.log.warn(warning);
+    cgroupsMade();
     undo.push(() => removeRdt(rdt));
     await makeRdt(rdt, spec);
     const notifying = addNotifySocket(rt, id, spec);
@@ -141,10 +148,13 @@ async function launch(
 function spawn(draft: Draft, seccomp: SeccompFilter | undefined): Session {
   const { rt, options, mode, spec, rootfs, cgroups } = draft;
   return withFds((own) => {
+    const planned = span("plan");
     const subject = { ...options, spec, rootfs, cgroups, seccomp, gate: mode.gate };
     const { input, fds, cgroupDirectory } = collectPlanInput(rt, subject, own);
+    const plan = buildCreatePlan(input);
+    planned();
     return spawnInit(rt, {
-      plan: buildCreatePlan(input),
+      plan,
       stdio: spec.process?.terminal === true ? [-1, -1, -1] : (mode.stdio ?? [0, 1, 2]),
       fds,
       cgroupFd: cgroupDirectory,

@@ -3,6 +3,7 @@ import { closeSync, readSync } from "node:fs";
 import type { Hook } from "../../schemas/generated/config.ts";
 import type { State } from "../../schemas/generated/state.ts";
 import { fail, wrap } from "../base/errors.ts";
+import { span } from "../base/trace.ts";
 import type { Runtime } from "./context.ts";
 import type { InitProcess } from "./init-session.ts";
 import type { StateFile } from "./store.ts";
@@ -41,8 +42,10 @@ export async function runHooks(
   state: State,
 ): Promise<void> {
   for (const [index, hook] of (hooks ?? []).entries()) {
+    const ran = span(`${kind} hook #${index}`);
     try {
       await runHook(rt, hook, state);
+      ran();
     } catch (error) {
       throw wrap(error, { op: `error running ${kind} hook #${index}` });
     }

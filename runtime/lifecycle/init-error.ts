@@ -1,10 +1,8 @@
 /** Turns init's report (operation index, errno, step, detail) into the one line that the user reads. */
 import type { Op } from "../../schemas/generated/plan.ts";
 import { codeOfErrno, errnoText, errnoWords, fail, type RuntimeError } from "../base/errors.ts";
-import { ownBoundingSet } from "../host/own-capabilities.ts";
 import { describeOp } from "../plan/describe.ts";
 import type { Plan } from "../plan/plan.ts";
-import { capabilityNames } from "../spec/capabilities.ts";
 
 export interface InitReport {
   readonly index: number;
@@ -48,13 +46,6 @@ function programText(op: Op | undefined, errno: string): string | undefined {
   return `${program}: ${words}`;
 }
 
-/** Names what the config asks for and the runtime does not have itself. */
-function missingCapabilities(wanted: bigint): string | undefined {
-  const missing = wanted & ~ownBoundingSet();
-  const names = capabilityNames().filter((_, number) => (missing >> BigInt(number)) & 1n);
-  return names.length === 0 ? undefined : `the runtime itself does not have ${names.join(", ")}`;
-}
-
 function hintFor(op: Op | undefined, errno: string): string | undefined {
   if (op?.op === "joinNamespace" && errno === "EINVAL") {
     return "the path is not a namespace of the type that the config says";
@@ -77,6 +68,5 @@ function hintFor(op: Op | undefined, errno: string): string | undefined {
   if ((op?.op === "setRlimit" || op?.op === "raiseRlimit") && errno === "EPERM") {
     return "the hard limit is above the caller's, which takes CAP_SYS_RESOURCE";
   }
-  if (op?.op === "setCapabilities" && errno === "EPERM") return missingCapabilities(op.permitted);
   return undefined;
 }

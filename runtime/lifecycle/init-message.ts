@@ -15,6 +15,7 @@ export const messageType = {
   capability: 6,
   exec: 7,
   started: 8,
+  trace: 9,
 } as const;
 
 /** type u32, index of the operation u32, error i32, value u32; text follows. */

@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs";
 import { encodePlan } from "../../schemas/generated/plan.ts";
 import { errnoOf, fail } from "../base/errors.ts";
+import { span } from "../base/trace.ts";
 import { libexecDir } from "../native/binding.ts";
 import type { Plan } from "../plan/plan.ts";
 import { syncPoint } from "../plan/plan.ts";
@@ -9,6 +10,7 @@ import { capabilityNames } from "../spec/capabilities.ts";
 import type { Runtime } from "./context.ts";
 import { withFds } from "./fds.ts";
 import { answer, failureOf, type Message, messageType, receiveMessage } from "./init-message.ts";
+import { addInitSpans, traceable } from "./init-trace.ts";
 
 const SIGKILL = 9;
 /** How long the kernel may take to end a process; only one in an uninterruptible wait needs any time. */
@@ -56,8 +58,11 @@ export function initPath(): string {
 }
 
 /** Starts init from a sealed copy of its executable, so that no container can reach the file (CVE-2019-5736). */
-export function spawnInit(rt: Runtime, { plan, stdio, fds, cgroupFd }: SpawnInit): Session {
+export function spawnInit(rt: Runtime, options: SpawnInit): Session {
+  const { stdio, fds, cgroupFd } = options;
+  const plan = traceable(options.plan);
   const native = rt.native();
+  const spawned = span("spawn init");
   return withFds((own) => {
     const image = rt.initImage?.() ?? own(native.sealedCopy(initPath()));
     const planFd = own(native.sealedMemory("plan", encodePlan(plan.ops)));
@@ -73,6 +78,7 @@ export function spawnInit(rt: Runtime, { plan, stdio, fds, cgroupFd }: SpawnInit
         cloneFlags: plan.cloneFlags,
         cgroupFd,
       });
+      spawned();
       return { plan, fd: ours, first };
     } catch (error) {
       closeSync(ours);
@@ -165,6 +171,9 @@ class Conversation {
       case messageType.notify:
         this.#notify(message);
         return undefined;
+      case messageType.trace:
+        addInitSpans(this.#session.plan, message, this.#init.pid);
+        return undefined;
       case messageType.capability:
         this.#rt.log.warn(`${capabilityNames()[message.value]} ${message.text}`);
         return undefined;
@@ -192,10 +201,12 @@ class Conversation {
   async #sync(point: number): Promise<number | undefined> {
     const init = this.#required();
     const handlers = this.#handlers;
+    const done = span("sync with init");
     let state = -1;
     if (point === syncPoint.mapIds) await handlers.mapIds?.(init);
     else if (point === syncPoint.runtimeHooks) state = (await handlers.runtimeHooks?.(init)) ?? -1;
     else state = await handlers.ready(init);
+    done();
     return this.#answer(state) ? point : undefined;
   }
 

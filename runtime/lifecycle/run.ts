@@ -1,6 +1,7 @@
 /** `run`: create, start and, in the foreground, wait and delete. */
 import { closeSync } from "node:fs";
 import { describe } from "../base/errors.ts";
+import { span } from "../base/trace.ts";
 import { loadSpec } from "../spec/load.ts";
 import { type BroughtUp, bringUp, type CreateOptions } from "./bring-up.ts";
 import type { Runtime } from "./context.ts";
@@ -79,8 +80,10 @@ async function stay(
 
 /** What went wrong before, or the container's status, is what the caller has to hear. */
 async function removeOrWarn(rt: Runtime, state: StateFile): Promise<void> {
+  const removed = span("remove container");
   try {
     await removeContainer(rt, state, managerOf(rt, state));
+    removed();
   } catch (error) {
     rt.log.warn(`cannot remove container ${state.id}: ${describe(error)}`);
   }

@@ -5,6 +5,7 @@ import type { LinuxResources, Process, Spec } from "../../schemas/generated/conf
 import { type Documents, validate } from "../../schemas/validate.ts";
 import { errnoOf, fail, type RuntimeError, wrap } from "../base/errors.ts";
 import { readAll } from "../base/stdio.ts";
+import { span } from "../base/trace.ts";
 import { parseJson } from "../base/u64.ts";
 import { checkProcess, checkResources, checkSpec } from "./check.ts";
 import { findSyntaxProblem } from "./json-syntax.ts";
@@ -95,13 +96,17 @@ function parseDocument<Name extends keyof Documents>(
   text: string,
   source: string,
 ): Documents[Name] {
+  const parsed = span("parse JSON");
   let value: unknown;
   try {
     value = parseJson(text);
   } catch (error) {
     throw syntaxError(text, source, error);
   }
+  parsed();
+  const validated = span("validate");
   validate(name, value, (violation) => violationError(violation, source));
+  validated();
   // A raw NUL is no JSON; an escaped one would end every C string early (CVE-2021-43784).
   if (text.includes("\\u0000")) refuseNul(value, source);
   return value;
@@ -156,7 +161,9 @@ function refuseNul(value: unknown, source: string, path: (string | number)[] = [
 }
 
 function finishSpec(spec: Spec, warn: Warn | undefined): Spec {
+  const checked = span("check rules");
   checkSpec(spec, warn);
+  checked();
   const { mounts } = spec;
   if (mounts === undefined || mounts.every(({ destination }) => destination.startsWith("/")))
     return spec;

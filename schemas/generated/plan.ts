@@ -2,7 +2,7 @@
 import { fail } from "../../runtime/base/errors.ts";
 
 /** Guards the wire: plan_ops.h of the same generation holds the same number. */
-export const PLAN_ABI = 0x12183d40;
+export const PLAN_ABI = 0x5114c593;
 
 /** prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
 export interface SetDumpableOp {
@@ -538,6 +538,11 @@ export interface RemountOp {
   readonly recursiveClear: bigint;
 }
 
+/** From here on the end of each operation is timed; the times are reported before each wait and at the end. */
+export interface TraceOp {
+  readonly op: "trace";
+}
+
 export type Op =
   | SetDumpableOp
   | JoinCgroupOp
@@ -596,7 +601,8 @@ export type Op =
   | OpenUserNamespaceOp
   | IdMapMountOp
   | MoveNetDeviceOp
-  | RemountOp;
+  | RemountOp
+  | TraceOp;
 
 export type OpName = Op["op"];
 
@@ -660,6 +666,7 @@ export const opNames: readonly OpName[] = [
   "idMapMount",
   "moveNetDevice",
   "remount",
+  "trace",
 ];
 
 /** Code and fields of every operation, in wire order. */
@@ -722,6 +729,7 @@ export const planLayout: Readonly<Record<OpName, OpLayout>> = {
   idMapMount: { code: 56, fields: [["slot", "u32"], ["namespaceSlot", "u32"], ["fd", "i32"], ["recursive", "u32"]] },
   moveNetDevice: { code: 57, fields: [["fd", "i32"], ["name", "str"], ["newName", "str"]] },
   remount: { code: 58, fields: [["target", "str"], ["options", "strs"], ["set", "u64"], ["clear", "u64"], ["recursiveSet", "u64"], ["recursiveClear", "u64"]] },
+  trace: { code: 59, fields: [] },
 };
 
 export type FieldType = "u32" | "i32" | "u64" | "str" | "bytes" | "strs";

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #define TSR_PLAN_MAGIC 0x50525354u /* "TSRP" */
-#define TSR_PLAN_ABI 0x12183d40u
-#define TSR_OP_COUNT 58
+#define TSR_PLAN_ABI 0x5114c593u
+#define TSR_OP_COUNT 59
 
 /* Raw bytes inside the plan's blob; 8-aligned. */
 struct tsr_bytes {
@@ -101,6 +101,7 @@ enum tsr_op {
     TSR_OP_ID_MAP_MOUNT = 56,
     TSR_OP_MOVE_NET_DEVICE = 57,
     TSR_OP_REMOUNT = 58,
+    TSR_OP_TRACE = 59,
 };
 
 /* prctl(PR_SET_DUMPABLE): 0 hides the process from ptrace and /proc readers (CVE-2016-9962). */
@@ -586,6 +587,11 @@ struct tsr_args_remount {
     uint64_t recursive_clear;
 };
 
+/* From here on the end of each operation is timed; the times are reported before each wait and at the end. */
+struct tsr_args_trace {
+    char none;
+};
+
 union tsr_args {
     struct tsr_args_set_dumpable set_dumpable;
     struct tsr_args_join_cgroup join_cgroup;
@@ -645,6 +651,7 @@ union tsr_args {
     struct tsr_args_id_map_mount id_map_mount;
     struct tsr_args_move_net_device move_net_device;
     struct tsr_args_remount remount;
+    struct tsr_args_trace trace;
 };
 
 static const struct tsr_field tsr_fields_set_dumpable[] = {
@@ -932,6 +939,7 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     {"idMapMount", 56u, 4u, tsr_fields_id_map_mount},
     {"moveNetDevice", 57u, 3u, tsr_fields_move_net_device},
     {"remount", 58u, 6u, tsr_fields_remount},
+    {"trace", 59u, 0u, NULL},
 };
 
 /* X(UPPER_NAME, lower_name) for every operation, ordered by code. */
@@ -993,6 +1001,7 @@ static const struct tsr_op_desc tsr_op_table[] __attribute__((unused)) = {
     X(OPEN_USER_NAMESPACE, open_user_namespace) \
     X(ID_MAP_MOUNT, id_map_mount) \
     X(MOVE_NET_DEVICE, move_net_device) \
-    X(REMOUNT, remount)
+    X(REMOUNT, remount) \
+    X(TRACE, trace)
 
 #endif
