@@ -1,7 +1,5 @@
 /** Serves methods over ttrpc: many calls at a time on each connection, answered in any order. */
-import { closeSync } from "node:fs";
-import { describe, errnoOf } from "../../runtime/base/errors.ts";
-import type { Logger } from "../../runtime/base/log.ts";
+import { describe } from "../../runtime/base/errors.ts";
 import {
   decodeRequest,
   type KeyValue,
@@ -19,6 +17,7 @@ import {
   responseType,
   tooLong,
 } from "./frame.ts";
+import { acceptPeers, type ServerEnvironment } from "./listener.ts";
 import { type Status, statusOf } from "./status.ts";
 
 /** What a method knows of its caller. */
@@ -38,10 +37,6 @@ export type Method = (payload: Uint8Array, call: Call) => Promise<Uint8Array>;
 /** Methods by their bare names ("Create") by the full names of their services ("containerd.task.v2.Task"). */
 export type Services = Readonly<Record<string, Readonly<Record<string, Method>>>>;
 
-export interface ServerEnvironment extends Environment {
-  readonly log: Logger;
-}
-
 export interface Server {
   /** Closes listener and connections. A method's reply is on its way once code runs that came after its promise. */
   close(): void;
@@ -49,8 +44,6 @@ export interface Server {
 
 /** Calls of one connection that may be under way; each waiting Wait is one. */
 const callsAtOnce = 10_000;
-/** After an accept that failed (too many open files). */
-const acceptPauseMs = 100;
 /** Longer timers fire at once. */
 const longestTimer = 2 ** 31;
 
@@ -114,15 +107,15 @@ class ServerCall implements Call {
 class ServerConnection implements ConnectionHandler {
   readonly #services: Services;
   readonly #connection: FrameConnection;
-  readonly #onClosed: (connection: ServerConnection) => void;
+  readonly #onClosed: (connection: ServerConnection) => unknown;
   readonly #calls = new Map<number, ServerCall>();
   #lastStreamId = 0;
 
   constructor(
-    environment: ServerEnvironment,
+    environment: Environment,
     fd: number,
     services: Services,
-    onClosed: (connection: ServerConnection) => void,
+    onClosed: (connection: ServerConnection) => unknown,
   ) {
     this.#services = services;
     this.#onClosed = onClosed;
@@ -229,74 +222,6 @@ class ServerConnection implements ConnectionHandler {
 
 const expired: Status = { code: 4, message: "context deadline exceeded" };
 
-class TtrpcServer implements Server {
-  readonly #environment: ServerEnvironment;
-  readonly #listener: number;
-  readonly #services: Services;
-  readonly #connections = new Set<ServerConnection>();
-  readonly #end = new AbortController();
-  readonly #forget = (connection: ServerConnection): void => {
-    this.#connections.delete(connection);
-  };
-
-  constructor(environment: ServerEnvironment, listener: number, services: Services) {
-    this.#environment = environment;
-    this.#listener = listener;
-    this.#services = services;
-  }
-
-  async start(): Promise<void> {
-    const { reactor, log } = this.#environment;
-    const { signal } = this.#end;
-    while (!signal.aborted) {
-      try {
-        await reactor.ready(this.#listener, { signal });
-        if (!signal.aborted) this.#acceptAll();
-      } catch (error) {
-        log.warn(`accept: ${describe(error)}`);
-        await new Promise((resolve) => setTimeout(resolve, acceptPauseMs));
-      }
-    }
-    closeSync(this.#listener);
-  }
-
-  close(): void {
-    this.#end.abort();
-    for (const connection of this.#connections) connection.close();
-  }
-
-  #acceptAll(): void {
-    for (let peer = this.#accept(); peer !== undefined; peer = this.#accept()) {
-      if (peer.uid !== process.geteuid?.() || peer.gid !== process.getegid?.()) {
-        this.#environment.log.warn(
-          `connection of process ${peer.pid} refused: it runs as ${peer.uid}:${peer.gid}`,
-        );
-        closeSync(peer.fd);
-        continue;
-      }
-      const connection = new ServerConnection(
-        this.#environment,
-        peer.fd,
-        this.#services,
-        this.#forget,
-      );
-      this.#connections.add(connection);
-      connection.start();
-    }
-  }
-
-  #accept(): ReturnType<Environment["native"]["accept"]> {
-    for (;;) {
-      try {
-        return this.#environment.native.accept(this.#listener);
-      } catch (error) {
-        // the peer has gone while it waited
-        if (errnoOf(error) !== "ECONNABORTED") throw error;
-      }
-    }
-  }
-}
-
 /**
  * Serves until it is closed. Takes the listening socket over, and refuses peers that are not of our own user and group,
  * as Go's ttrpc.UnixSocketRequireSameUser does.
@@ -306,7 +231,18 @@ export function serveTtrpc(
   listener: number,
   services: Services,
 ): Server {
-  const server = new TtrpcServer(environment, listener, services);
-  void server.start();
-  return server;
+  const connections = new Set<ServerConnection>();
+  const end = new AbortController();
+  const forget = (connection: ServerConnection): boolean => connections.delete(connection);
+  void acceptPeers(environment, listener, end.signal, (fd) => {
+    const connection = new ServerConnection(environment, fd, services, forget);
+    connections.add(connection);
+    connection.start();
+  });
+  return {
+    close() {
+      end.abort();
+      for (const connection of connections) connection.close();
+    },
+  };
 }
