@@ -62,9 +62,9 @@ Napi::Value SocketAt(const Napi::CallbackInfo &info)
     return fd < 0 ? ThrowSystemError(env, error) : Napi::Number::New(env, fd);
 }
 
-// A connection to an address: a path, or what its function takes besides.
+// A socket by its address: a path, or what its function takes besides.
 template <int (*Open)(const char *, tsr_error *)>
-Napi::Value ConnectTo(const Napi::CallbackInfo &info)
+Napi::Value SocketOf(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
     const auto address = ReadString(env, info[0], "address");
@@ -121,6 +121,109 @@ Napi::Value Receive(const Napi::CallbackInfo &info)
     return result;
 }
 
+Napi::Value Accept(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto listener = ReadInt(env, info[0], "fd");
+    if (!listener)
+        return env.Undefined();
+    ucred peer;
+    tsr_error error;
+    const int fd = tsr_socket_accept(*listener, &peer, &error);
+    if (fd < 0)
+        return error.number == EAGAIN ? env.Undefined() : ThrowSystemError(env, error);
+    Napi::Object connection = Napi::Object::New(env);
+    connection.Set("fd", fd);
+    connection.Set("pid", peer.pid);
+    connection.Set("uid", peer.uid);
+    connection.Set("gid", peer.gid);
+    return connection;
+}
+
+Napi::Value SetNonblocking(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const auto on = ReadBool(env, info[1], "on");
+    if (!on)
+        return env.Undefined();
+    const int flags = fcntl(*fd, F_GETFL);
+    if (flags < 0 ||
+        fcntl(*fd, F_SETFL, *on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) != 0)
+        return ThrowErrno(env, "fcntl");
+    return env.Undefined();
+}
+
+Napi::Value Dup(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const int copy = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    return copy < 0 ? ThrowErrno(env, "fcntl") : Napi::Number::New(env, copy);
+}
+
+// The part of a Uint8Array from `offset` on; nothing is pending when there is none.
+std::optional<Bytes> ReadPart(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto bytes = ReadBytes(env, info[1], "buffer");
+    if (!bytes)
+        return std::nullopt;
+    const auto offset = ReadUint(env, info[2], "offset");
+    if (!offset)
+        return std::nullopt;
+    if (*offset >= bytes->size) {
+        Napi::RangeError::New(env, "offset is outside of the buffer").ThrowAsJavaScriptException();
+        return std::nullopt;
+    }
+    return Bytes{bytes->data + *offset, bytes->size - *offset};
+}
+
+Napi::Value Count(Napi::Env env, ssize_t count, const tsr_error &error)
+{
+    if (count < 0 && error.number != EAGAIN)
+        return ThrowSystemError(env, error);
+    return Napi::Number::New(env, static_cast<double>(count));
+}
+
+Napi::Value TryRead(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const auto part = ReadPart(info);
+    if (!part)
+        return env.Undefined();
+    tsr_error error;
+    void *const data = const_cast<uint8_t *>(part->data);
+    return Count(env, tsr_socket_try_read(*fd, data, part->size, &error), error);
+}
+
+Napi::Value TryWrite(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    const auto part = ReadPart(info);
+    if (!part)
+        return env.Undefined();
+    const auto length = ReadUint(env, info[3], "length");
+    if (!length)
+        return env.Undefined();
+    if (*length > part->size) {
+        Napi::RangeError::New(env, "length is outside of the buffer").ThrowAsJavaScriptException();
+        return env.Undefined();
+    }
+    tsr_error error;
+    return Count(env, tsr_socket_try_write(*fd, part->data, *length, &error), error);
+}
+
 Napi::Value Poll(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
@@ -173,14 +276,21 @@ void ExportSockets(Napi::Env env, Napi::Object exports)
     exports.Set("connectAt",
                 Napi::Function::New<SocketAt<tsr_socket_connect_at>>(env, "connectAt"));
     exports.Set("connectStream",
-                Napi::Function::New<ConnectTo<tsr_socket_connect_stream>>(env, "connectStream"));
+                Napi::Function::New<SocketOf<tsr_socket_connect_stream>>(env, "connectStream"));
     exports.Set("send", Napi::Function::New<Send>(env, "send"));
     exports.Set("receive", Napi::Function::New<Receive>(env, "receive"));
+    exports.Set("listenStream",
+                Napi::Function::New<SocketOf<tsr_socket_listen_stream>>(env, "listenStream"));
+    exports.Set("accept", Napi::Function::New<Accept>(env, "accept"));
+    exports.Set("setNonblocking", Napi::Function::New<SetNonblocking>(env, "setNonblocking"));
+    exports.Set("dup", Napi::Function::New<Dup>(env, "dup"));
+    exports.Set("tryRead", Napi::Function::New<TryRead>(env, "tryRead"));
+    exports.Set("tryWrite", Napi::Function::New<TryWrite>(env, "tryWrite"));
     exports.Set("poll", Napi::Function::New<Poll>(env, "poll"));
     exports.Set("notifyListenAt",
                 Napi::Function::New<SocketAt<tsr_notify_listen_at>>(env, "notifyListenAt"));
     exports.Set("notifyConnect",
-                Napi::Function::New<ConnectTo<tsr_notify_connect>>(env, "notifyConnect"));
+                Napi::Function::New<SocketOf<tsr_notify_connect>>(env, "notifyConnect"));
     exports.Set("notifyForward", Napi::Function::New<NotifyForward>(env, "notifyForward"));
 }
 

@@ -31,13 +31,10 @@ int tsr_socket_bind_address(int directory, const char *name, struct sockaddr_un 
     return 0;
 }
 
-int tsr_socket_listen_at(int directory, const char *name, struct tsr_error *error)
+static int listen_on(int type, const struct sockaddr_un *address, int backlog,
+                     struct tsr_error *error)
 {
-    struct sockaddr_un address;
-    if (tsr_socket_bind_address(directory, name, &address, error) != 0)
-        return -1;
-
-    TSR_SCOPED_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    TSR_SCOPED_FD int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return tsr_fail(error, "socket");
     /*
@@ -46,11 +43,67 @@ int tsr_socket_listen_at(int directory, const char *name, struct tsr_error *erro
      */
     if (fchmod(fd, 0600) != 0)
         return tsr_fail(error, "fchmod");
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    if (bind(fd, (const struct sockaddr *)address, sizeof *address) != 0)
         return tsr_fail(error, "bind");
-    if (listen(fd, 16) != 0)
+    if (listen(fd, backlog) != 0)
         return tsr_fail(error, "listen");
     return tsr_take_fd(&fd);
+}
+
+int tsr_socket_listen_at(int directory, const char *name, struct tsr_error *error)
+{
+    struct sockaddr_un address;
+    if (tsr_socket_bind_address(directory, name, &address, error) != 0)
+        return -1;
+    return listen_on(SOCK_SEQPACKET, &address, 16, error);
+}
+
+int tsr_socket_listen_stream(const char *path, struct tsr_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0)
+        return tsr_fail_with(error, ENOENT, "bind");
+    if (length >= sizeof address.sun_path)
+        return tsr_fail_with(error, ENAMETOOLONG, "bind");
+    memcpy(address.sun_path, path, length);
+    return listen_on(SOCK_STREAM | SOCK_NONBLOCK, &address, SOMAXCONN, error);
+}
+
+int tsr_socket_accept(int listener, struct ucred *peer, struct tsr_error *error)
+{
+    TSR_SCOPED_FD int fd = -1;
+    do {
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0)
+        return tsr_fail(error, "accept4");
+    socklen_t size = sizeof *peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) != 0)
+        return tsr_fail(error, "getsockopt");
+    return tsr_take_fd(&fd);
+}
+
+ssize_t tsr_socket_try_read(int fd, void *data, size_t size, struct tsr_error *error)
+{
+    for (;;) {
+        ssize_t count = recv(fd, data, size, MSG_DONTWAIT);
+        if (count < 0 && errno == ENOTSOCK)
+            count = read(fd, data, size);
+        if (count >= 0 || errno != EINTR)
+            return count < 0 ? tsr_fail(error, "read") : count;
+    }
+}
+
+ssize_t tsr_socket_try_write(int fd, const void *data, size_t size, struct tsr_error *error)
+{
+    for (;;) {
+        ssize_t count = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count < 0 && errno == ENOTSOCK)
+            count = write(fd, data, size);
+        if (count >= 0 || errno != EINTR)
+            return count < 0 ? tsr_fail(error, "write") : count;
+    }
 }
 
 /*
