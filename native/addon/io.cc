@@ -228,6 +228,19 @@ Napi::Value Chown(const Napi::CallbackInfo &info)
                : env.Undefined();
 }
 
+Napi::Value Symlink(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto target = ReadString(env, info[0], "target");
+    if (!target)
+        return env.Undefined();
+    const auto path = ReadString(env, info[1], "path");
+    if (!path)
+        return env.Undefined();
+    return symlink(target->c_str(), path->c_str()) != 0 ? ThrowErrno(env, "symlink")
+                                                        : env.Undefined();
+}
+
 Napi::Value Rename(const Napi::CallbackInfo &info)
 {
     const Napi::Env env = info.Env();
@@ -316,6 +329,7 @@ void ExportIo(Napi::Env env, Napi::Object exports)
     io.Set("chown", Napi::Function::New<Chown>(env, "chown"));
     io.Set("rmdir", Napi::Function::New<OnPath<rmdir, kRmdir>>(env, "rmdir"));
     io.Set("unlink", Napi::Function::New<OnPath<unlink, kUnlink>>(env, "unlink"));
+    io.Set("symlink", Napi::Function::New<Symlink>(env, "symlink"));
     io.Set("rename", Napi::Function::New<Rename>(env, "rename"));
     io.Set("readLink", Napi::Function::New<ReadLink>(env, "readLink"));
     io.Set("realPath", Napi::Function::New<RealPath>(env, "realPath"));

@@ -77,6 +77,11 @@ export function isTerminal(fd: number): boolean {
  * @throws a system error as is, or a RangeError past `maxBytes`.
  */
 export function readAll(fd: number, maxBytes: number): string {
+  return readAllBytes(fd, maxBytes).toString("utf8");
+}
+
+/** The same as bytes. */
+export function readAllBytes(fd: number, maxBytes: number): Buffer {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for (;;) {
@@ -95,5 +100,5 @@ export function readAll(fd: number, maxBytes: number): string {
     if (total > maxBytes) throw new RangeError(`more than ${maxBytes} bytes`);
     chunks.push(chunk.subarray(0, count));
   }
-  return Buffer.concat(chunks, total).toString("utf8");
+  return Buffer.concat(chunks, total);
 }

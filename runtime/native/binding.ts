@@ -60,6 +60,7 @@ export interface NativeIo {
   chown(fd: number, uid: number, gid: number): void;
   rmdir(path: string): void;
   unlink(path: string): void;
+  symlink(target: string, path: string): void;
   rename(from: string, to: string): void;
   readLink(path: string): string;
   realPath(path: string): string;

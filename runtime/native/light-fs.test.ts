@@ -157,6 +157,8 @@ describe("light-fs", () => {
     expect(fs.existsSync(join(directory, "full"))).to.equal(false);
     expect(fs.existsSync(join(directory, "outside/kept"))).to.equal(true);
     light.rmSync(join(directory, "absent"), { force: true });
+    light.symlinkSync("nowhere", join(directory, "outside/new"));
+    expect(fs.readlinkSync(join(directory, "outside/new"))).to.equal("nowhere");
     light.renameSync(join(directory, "file"), join(directory, "moved"));
     light.unlinkSync(join(directory, "moved"));
     expect(fs.readdirSync(directory).sort()).to.deep.equal(["link", "outside"]);

@@ -322,6 +322,12 @@ export function rmdirSync(path: string): void {
   else fast.rmdir(path);
 }
 
+export function symlinkSync(target: string, path: string): void {
+  const fast = native();
+  if (fast === undefined) engine().symlinkSync(target, path);
+  else fast.symlink(target, path);
+}
+
 export function renameSync(from: string, to: string): void {
   const fast = native();
   if (fast === undefined) engine().renameSync(from, to);
