@@ -104,7 +104,7 @@ describe("hot path", () => {
 
       before(() => {
         // A command file may import() its verb; both run in any case.
-        const entries = ["runtime/main.ts", `runtime/cli/${command}.ts`];
+        const entries = ["runtime/main.ts", "runtime/cli/main.ts", `runtime/cli/${command}.ts`];
         const verb = `runtime/lifecycle/${command}.ts`;
         if (existsSync(join(root, verb))) entries.push(verb);
         for (const entry of entries) expect(graph.inputs, entry).to.have.property(entry);
