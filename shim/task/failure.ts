@@ -33,8 +33,11 @@ export function withoutClass(error: unknown): unknown {
   return new RuntimeError(error.message, { ...error, code: "Unknown", cause: error });
 }
 
+/** Classes that a failing verb of the runtime keeps. */
+const kept: Readonly<Partial<Record<Code, true>>> = { AlreadyExists: true, Unimplemented: true };
+
 /** What dockerd and people know from runc's shim: `OCI runtime create failed: ...`. In: the verb, anything caught. */
 export function runtimeFailure(verb: string, error: unknown): RuntimeError {
-  const code = error instanceof RuntimeError && !misleading[error.code] ? error.code : "Unknown";
+  const code = error instanceof RuntimeError && kept[error.code] ? error.code : "Unknown";
   return new RuntimeError(`OCI runtime ${verb} failed: ${describe(error)}`, { code, cause: error });
 }
