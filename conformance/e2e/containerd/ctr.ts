@@ -1,0 +1,332 @@
+/** Owns running `ctr` against the run's containerd, and handles of containers made by it. */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { idPrefix, runToken } from "../../harness/environment.ts";
+import { isAlive, parentOf } from "../../harness/processes.ts";
+import { onPty, type Terminal } from "../../harness/terminal.ts";
+import { until } from "../../harness/wait.ts";
+import { address, bundleOf, fifoDirectory } from "./daemon.ts";
+import { imageName } from "./image.ts";
+import { containerdBin, runtimeType } from "./subject.ts";
+
+/** Namespace of the run in containerd, and so the name of its cgroups' parent. */
+export const mainNamespace = idPrefix;
+/** A second one. */
+export const otherNamespace = `${idPrefix}x`;
+export const namespaces = [mainNamespace, otherNamespace];
+
+export interface CtrOptions {
+  /** Text for stdin; stdin is /dev/null without it. */
+  input?: string | Buffer;
+  namespace?: string;
+  timeoutMs?: number;
+}
+
+/** What one `ctr` command did. */
+export class CtrResult {
+  readonly command: string;
+  readonly status: number | null;
+  readonly bytes: Buffer;
+  readonly stderr: string;
+  /** Wall clock time from start to end. */
+  readonly tookMs: number;
+
+  constructor(
+    command: string,
+    status: number | null,
+    bytes: Buffer,
+    stderr: string,
+    tookMs: number,
+  ) {
+    this.command = command;
+    this.status = status;
+    this.bytes = bytes;
+    this.stderr = stderr;
+    this.tookMs = tookMs;
+  }
+
+  get stdout(): string {
+    return this.bytes.toString("utf8");
+  }
+
+  describe(): string {
+    return `${this.command}\n  ended with ${this.status}\n  stdout: ${this.stdout.slice(0, 2000)}\n  stderr: ${this.stderr.slice(0, 2000)}`;
+  }
+
+  ok(): this {
+    return this.ended(0);
+  }
+
+  /** Demands this exit status. */
+  ended(status: number): this {
+    if (this.status !== status) throw new Error(`expected status ${status}: ${this.describe()}`);
+    return this;
+  }
+
+  /** Demands a failure whose text matches. */
+  fails(pattern: RegExp): this {
+    if (this.status === 0 || this.status === null)
+      throw new Error(`expected a failure: ${this.describe()}`);
+    if (!pattern.test(this.stderr + this.stdout))
+      throw new Error(`expected ${pattern}: ${this.describe()}`);
+    return this;
+  }
+}
+
+export interface Running {
+  readonly pid: number;
+  /** Output so far. */
+  readonly stdout: () => string;
+  readonly done: Promise<CtrResult>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** Reads nothing more from its output until `resume`. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly write: (text: string) => void;
+  readonly end: () => void;
+}
+
+function commandLine(args: readonly string[], namespace = mainNamespace): string[] {
+  return ["--address", address(), "--namespace", namespace, ...args];
+}
+
+const program = join(containerdBin, "ctr");
+const environment = () => {
+  const [token, value] = runToken.split("=") as [string, string];
+  return { ...process.env, [token]: value };
+};
+
+/** Starts ctr with pipes. `input` undefined and `keepOpen` true leaves stdin open for `write`. */
+export function launch(
+  args: readonly string[],
+  options: CtrOptions & { keepOpen?: boolean } = {},
+): Running {
+  const full = commandLine(args, options.namespace);
+  const piped = options.input !== undefined || options.keepOpen === true;
+  const begun = performance.now();
+  const child = spawn(program, full, {
+    stdio: [piped ? "pipe" : "ignore", "pipe", "pipe"],
+    env: environment(),
+  });
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("ctr has no output");
+  const chunks: Buffer[] = [];
+  let errors = "";
+  stdout.on("data", (chunk: Buffer) => void chunks.push(chunk));
+  stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString("utf8");
+  });
+  child.stdin?.on("error", () => undefined);
+  if (options.input !== undefined) child.stdin?.end(options.input);
+  const done = new Promise<CtrResult>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      errors += "\n(killed: it took too long)";
+      child.kill("SIGKILL");
+    }, options.timeoutMs ?? 40_000);
+    child.on("error", reject);
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      const took = performance.now() - begun;
+      const command = `ctr ${args.join(" ").slice(0, 500)}`;
+      resolve(new CtrResult(command, status, Buffer.concat(chunks), errors, took));
+    });
+  });
+  return {
+    pid: child.pid ?? -1,
+    stdout: () => Buffer.concat(chunks).toString("utf8"),
+    done,
+    kill: (signal) => void child.kill(signal),
+    pause: () => void stdout.pause(),
+    resume: () => void stdout.resume(),
+    write: (text) => void child.stdin?.write(text),
+    end: () => void child.stdin?.end(),
+  };
+}
+
+/** Runs ctr to its end. */
+export function ctr(args: readonly string[], options: CtrOptions = {}): Promise<CtrResult> {
+  return launch(args, options).done;
+}
+
+/** Runs ctr on a pty of its own. */
+export function ctrOnPty(args: readonly string[], rows = 24, cols = 80): Terminal {
+  return onPty([program, ...commandLine(args)], rows, cols);
+}
+
+let serial = 0;
+
+/** A new id. */
+export function freshId(): string {
+  return `${idPrefix}-${++serial}`;
+}
+
+export type TaskStatus = "CREATED" | "RUNNING" | "STOPPED" | "PAUSED" | "UNKNOWN";
+
+export interface Task {
+  readonly id: string;
+  readonly pid: number;
+  readonly status: TaskStatus;
+}
+
+export async function tasks(namespace = mainNamespace): Promise<Task[]> {
+  const { stdout } = (await ctr(["task", "ls"], { namespace })).ok();
+  const rows = stdout.trim().split("\n").slice(1);
+  return rows.map((row) => {
+    const [id = "", pid, status] = row.trim().split(/\s+/);
+    return { id, pid: Number(pid), status: status as TaskStatus };
+  });
+}
+
+/** `ctr run` of the image with the runtime under test; for what no handle is needed for. */
+export function runArgs(
+  flags: readonly string[],
+  id: string,
+  command: readonly string[],
+): string[] {
+  return [
+    "run",
+    "--runtime",
+    runtimeType,
+    ...(flags.includes("--log-uri") || flags.includes("--null-io")
+      ? []
+      : ["--fifo-dir", fifoDirectory()]),
+    ...flags,
+    ...(flags.includes("--config") ? [] : [imageName]),
+    id,
+    ...command,
+  ];
+}
+
+/** A container and its verbs. */
+export class Container {
+  readonly id: string;
+  readonly namespace: string;
+  private execs = 0;
+
+  constructor(namespace = mainNamespace, id = freshId()) {
+    this.id = id;
+    this.namespace = namespace;
+  }
+
+  /** `ctr run` to its end. */
+  run(flags: readonly string[], command: readonly string[], options: CtrOptions = {}) {
+    return ctr(runArgs(flags, this.id, command), { namespace: this.namespace, ...options });
+  }
+
+  /** `ctr run` in a directory instead of an image. */
+  runRootfs(rootfs: string, flags: readonly string[], command: readonly string[]) {
+    const args = ["run", "--runtime", runtimeType, ...flags, "--rootfs", rootfs, this.id];
+    return ctr([...args, ...command], { namespace: this.namespace });
+  }
+
+  /** `ctr run` without waiting for it. */
+  launch(
+    flags: readonly string[],
+    command: readonly string[],
+    options: CtrOptions & { keepOpen?: boolean } = {},
+  ): Running {
+    return launch(runArgs(flags, this.id, command), { namespace: this.namespace, ...options });
+  }
+
+  /** `ctr run --detach`, by default of something that sleeps. */
+  async up(flags: readonly string[] = [], command: readonly string[] = ["sleep", "1000"]) {
+    (await this.run(["--detach", ...flags], command)).ok();
+    return this;
+  }
+
+  /** `ctr task VERB ... ID ...`. */
+  task(verb: string, flags: readonly string[] = [], rest: readonly string[] = []) {
+    return ctr(["task", verb, ...flags, this.id, ...rest], { namespace: this.namespace });
+  }
+
+  exec(command: readonly string[], flags: readonly string[] = [], options: CtrOptions = {}) {
+    return ctr(this.execArgs(command, flags), { namespace: this.namespace, ...options });
+  }
+
+  launchExec(
+    command: readonly string[],
+    flags: readonly string[] = [],
+    options: CtrOptions & { keepOpen?: boolean } = {},
+  ): Running {
+    return launch(this.execArgs(command, flags), { namespace: this.namespace, ...options });
+  }
+
+  execArgs(command: readonly string[], flags: readonly string[] = []): string[] {
+    const named = flags.includes("--exec-id") ? [] : ["--exec-id", `e${++this.execs}`];
+    const fifos = flags.includes("--log-uri") ? [] : ["--fifo-dir", fifoDirectory()];
+    return ["task", "exec", ...fifos, ...named, ...flags, this.id, ...command];
+  }
+
+  /** The row of `ctr task ls`. */
+  async row(): Promise<Task | undefined> {
+    return (await tasks(this.namespace)).find(({ id }) => id === this.id);
+  }
+
+  async status(): Promise<TaskStatus | undefined> {
+    return (await this.row())?.status;
+  }
+
+  /** Waits until `ctr task ls` shows this status. */
+  async reaches(status: TaskStatus, timeoutMs = 10_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    let seen: TaskStatus | undefined;
+    while (Date.now() < deadline) {
+      seen = await this.status();
+      if (seen === status) return;
+    }
+    throw new Error(`${this.id}: is ${seen}, not ${status}`);
+  }
+
+  /** Host pid of the container's first process. */
+  async pid(): Promise<number> {
+    const pid = (await this.row())?.pid;
+    if (pid === undefined) throw new Error(`${this.id}: no task`);
+    return pid;
+  }
+
+  /** The shim: the parent of what it started. */
+  async shim(): Promise<number> {
+    return parentOf(await this.pid());
+  }
+
+  /** Socket that the shim listens on. */
+  shimSocket(): string {
+    const bundle = bundleOf(this.namespace, this.id);
+    const text = readText(join(bundle, "bootstrap.json")) ?? readText(join(bundle, "address"));
+    const url = text?.startsWith("{") ? (JSON.parse(text) as { address: string }).address : text;
+    if (url === undefined) throw new Error(`${bundle} names no address`);
+    return url.trim().replace(/^unix:\/\//, "");
+  }
+
+  async kill(signal = "SIGKILL", flags: readonly string[] = []): Promise<void> {
+    (await this.task("kill", ["--signal", signal, ...flags])).ok();
+  }
+
+  /** Ends the first process and waits until that is known. */
+  async stop(): Promise<void> {
+    await this.kill();
+    await this.reaches("STOPPED");
+  }
+
+  /** `ctr task delete` and `ctr container delete`; the task's exit status, which ctr tells as a warning. */
+  async remove(): Promise<number> {
+    const { stderr } = (await this.task("delete")).ok();
+    const status = Number(/non-zero exit code (\d+)/.exec(stderr)?.[1] ?? 0);
+    (await ctr(["container", "delete", this.id], { namespace: this.namespace })).ok();
+    return status;
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits for a process's end. */
+export async function untilGone(pid: number, timeoutMs = 10_000): Promise<void> {
+  await until(`the end of process ${pid}`, () => !isAlive(pid), timeoutMs);
+}
