@@ -138,7 +138,7 @@ const detailed = [
  * Which files are there depends on kernel and I/O scheduler: BFQ with or without debug statistics,
  * CFQ, or only the throttling layer. The first source that has everything is taken.
  */
-function blkioStats(directory: string | undefined): BlkioStats {
+export function blkioStats(directory: string | undefined): BlkioStats {
   if (directory === undefined) return {};
   const sources = [
     ["blkio.bfq.", detailed, "_recursive"],
