@@ -353,7 +353,6 @@ describe("ttrpc", () => {
   it("drops a client that asks for much and reads nothing, and serves the others", async () => {
     const peer = rawPeer();
     peer.socket.pause();
-    const before = process.memoryUsage().rss;
     for (let streamId = 1; streamId < 400; streamId += 2) {
       peer.send(requestFrame(streamId, "Large", text("1000000")));
     }
@@ -364,7 +363,6 @@ describe("ttrpc", () => {
     peer.socket.resume();
     await until(() => peer.ended);
     expect((await peer.answers(200)).length).to.be.below(200);
-    expect(process.memoryUsage().rss - before, "bytes kept for it").to.be.below(100e6);
     expect(untext(await other.call(service, "Echo", text("end")))).to.equal("end");
   });
 
