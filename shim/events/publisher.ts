@@ -4,8 +4,6 @@ import { type Client, connectTtrpc } from "../ttrpc/client.ts";
 import type { Environment } from "../ttrpc/connection.ts";
 
 const service = "containerd.services.events.ttrpc.v1.Events";
-/** As the Go shim's. Milliseconds. */
-const answerTimeoutMs = 5_000;
 
 /**
  * - `taken`: containerd has it.
@@ -26,12 +24,17 @@ export class Publisher {
   readonly #environment: Environment;
   readonly #path: string;
   readonly #metadata: Readonly<Record<string, string>>;
+  readonly #timeoutMs: number;
   #client: Client | undefined;
 
-  /** In: path of containerd's ttrpc socket. Connects when there is something to say. */
-  constructor(environment: Environment, path: string, namespace: string) {
+  /**
+   * In: path of containerd's ttrpc socket, and how long it may take to answer, in milliseconds. Connects when there is
+   * something to say.
+   */
+  constructor(environment: Environment, path: string, namespace: string, timeoutMs: number) {
     this.#environment = environment;
     this.#path = path;
+    this.#timeoutMs = timeoutMs;
     this.#metadata = { "containerd-namespace-ttrpc": namespace };
   }
 
@@ -54,7 +57,7 @@ export class Publisher {
   async #try(request: Uint8Array): Promise<Attempt> {
     try {
       const client = this.#connected();
-      const options = { metadata: this.#metadata, timeoutMs: answerTimeoutMs };
+      const options = { metadata: this.#metadata, timeoutMs: this.#timeoutMs };
       await client.call(service, "Forward", request, options);
       return { outcome: "taken" };
     } catch (error) {

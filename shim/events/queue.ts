@@ -32,9 +32,19 @@ interface Item {
 const capacity = 2048;
 /** How often an event is offered to a daemon that is there and does not take it. */
 const mostTries = 5;
-/** Pauses between attempts grow by this up to the longest. Milliseconds. */
-const pauseStepMs = 1_000;
-const longestPauseMs = 5_000;
+
+/** All in milliseconds. */
+export interface Pace {
+  /** How long containerd may take to answer. */
+  readonly answer: number;
+  /** Pauses between attempts grow by this. */
+  readonly pause: number;
+  readonly longestPause: number;
+}
+
+/** The Go shim's. */
+const usualPace: Pace = { answer: 5_000, pause: 1_000, longestPause: 5_000 };
+
 /** dockerd learns of exits in no other way: without one `docker wait` and `docker exec` hang. */
 const exitTopic = "/tasks/exit";
 
@@ -43,13 +53,15 @@ export function openEvents(
   environment: EventsEnvironment,
   address: string,
   namespace: string,
+  pace: Pace = usualPace,
 ): Events {
-  return new Queue(environment, address, namespace);
+  return new Queue(environment, address, namespace, pace);
 }
 
 class Queue implements Events {
   readonly #namespace: string;
   readonly #log: Logger;
+  readonly #pace: Pace;
   readonly #publisher: Publisher;
   /** The first one is under way while `#sending`. */
   readonly #items: Item[] = [];
@@ -61,11 +73,12 @@ class Queue implements Events {
   /** Ends a pause between two attempts. */
   #wake: (() => void) | undefined;
 
-  constructor(environment: EventsEnvironment, address: string, namespace: string) {
+  constructor(environment: EventsEnvironment, address: string, namespace: string, pace: Pace) {
     const path = address.startsWith("unix://") ? address.slice("unix://".length) : address;
     this.#namespace = namespace;
     this.#log = environment.log;
-    this.#publisher = new Publisher(environment, path, namespace);
+    this.#pace = pace;
+    this.#publisher = new Publisher(environment, path, namespace, pace.answer);
   }
 
   publish(topic: string, type: string, message: Uint8Array): void {
@@ -135,7 +148,8 @@ class Queue implements Events {
         this.#wake = undefined;
         resolve();
       };
-      const timer = setTimeout(finish, Math.min(this.#failures * pauseStepMs, longestPauseMs));
+      const { pause, longestPause } = this.#pace;
+      const timer = setTimeout(finish, Math.min(this.#failures * pause, longestPause));
       this.#wake = finish;
     });
   }
