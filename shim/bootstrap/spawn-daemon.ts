@@ -23,8 +23,11 @@ export interface Daemon {
 /** What is passed on of containerd's environment: nothing that steers an engine, nothing secret. */
 const passedOn = ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
 
-/** For the daemon alone: what it starts gets environments of its own. */
-const engineSettings: readonly string[] = [];
+/**
+ * For the daemon alone: what it starts gets environments of its own. Without compilers the engine has 0.85 MB less of
+ * anonymous memory (of 3.8) and a thread less; with one marker of its garbage collector 0.1 MB and another one.
+ */
+const engineSettings: readonly string[] = ["BUN_JSC_useJIT=0", "BUN_JSC_numberOfGCMarkers=1"];
 
 export function daemonArguments(flags: Flags, settings: DaemonSettings): string[] {
   const argv = [
