@@ -1,27 +1,20 @@
 /*
  * The I/O thread. One lock guards all there is; it is not held while bytes move or the thread
  * sleeps, so that nobody waits for a disk.
- *
- * Every registration with epoll is one-shot and names its task by token: a report of something that
- * has been taken back meanwhile finds nothing. One-shot also is what keeps a source that is hung up
- * (which epoll cannot be told to leave out) from waking us all the time while its target is full.
  */
 #define _GNU_SOURCE
 #include "reactor.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <search.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "child_signal.h"
-#include "copy.h"
+#include "reactor_task.h"
 
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &&
                    POLLHUP == EPOLLHUP,
@@ -30,173 +23,6 @@ _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &
 #define BATCH 64
 /* Virtual; sanitizers need more than a plain build. */
 #define STACK_SIZE (256 * 1024)
-
-/* What an event of epoll is about: a token and a side, or one of these. */
-#define WAKE UINT64_MAX
-#define CHILD (UINT64_MAX - 1)
-enum side { FROM, TO };
-
-enum state {
-    WAITING,  /* for epoll */
-    RUNNABLE, /* in the list of that name: needs a turn, not an event */
-    MOVING,   /* in a turn; only the I/O thread may touch it */
-    ENDED,    /* in the list of events */
-};
-
-struct task {
-    uint64_t token; /* first: the key of the tree */
-    enum state state;
-    bool is_copy;
-    bool cancelled; /* in its turn: to be freed after it */
-    int watched;    /* of a watch: our duplicate */
-    struct tsr_copy copy;
-    bool registered[2]; /* of a copy's sides, with epoll */
-    bool unpollable[2]; /* always ready, says epoll */
-    bool hears_end;     /* epoll tells when nobody reads `to` any more */
-    int value;          /* of the event */
-    TAILQ_ENTRY(task) link;
-};
-TAILQ_HEAD(tasks, task);
-
-struct tsr_reactor {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    int epoll;
-    int wake; /* eventfd */
-    void (*notify)(void *context);
-    void *context;
-    /* Guarded by the lock from here on. */
-    bool stopping;
-    bool told; /* notify has been called for what is in `events` */
-    void *tree;
-    struct tasks runnable;
-    struct tasks events;
-    bool child_ended;
-    int child_event; /* eventfd of the handler, not ours to close; -1 */
-    uint64_t child_token;
-    uint8_t buffer[TSR_COPY_BUFFER]; /* the I/O thread's own */
-};
-
-static int compare_tokens(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left;
-    uint64_t b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
-static struct task *find(struct tsr_reactor *reactor, uint64_t token)
-{
-    void *node = tfind(&token, &reactor->tree, compare_tokens);
-    return node == NULL ? NULL : *(struct task **)node;
-}
-
-static int insert(struct tsr_reactor *reactor, struct task *task, struct tsr_error *error)
-{
-    void *node = tsearch(task, &reactor->tree, compare_tokens);
-    if (node == NULL)
-        return tsr_fail_with(error, ENOMEM, "reactor");
-    return *(struct task **)node == task ? 0 : tsr_fail_with(error, EEXIST, "reactor");
-}
-
-static int control(const struct tsr_reactor *reactor, int operation, int fd, uint32_t events,
-                   uint64_t data)
-{
-    struct epoll_event event = {.events = events | EPOLLONESHOT, .data.u64 = data};
-    return epoll_ctl(reactor->epoll, operation, fd, &event);
-}
-
-/* Explicitly: a duplicate of the fd would keep the registration alive. */
-static void unregister(const struct tsr_reactor *reactor, int fd)
-{
-    epoll_ctl(reactor->epoll, EPOLL_CTL_DEL, fd, NULL);
-}
-
-static void close_fds(const struct tsr_reactor *reactor, struct task *task)
-{
-    if (task->is_copy) {
-        if (task->registered[FROM])
-            unregister(reactor, task->copy.from);
-        if (task->registered[TO])
-            unregister(reactor, task->copy.to);
-        task->registered[FROM] = task->registered[TO] = false;
-        tsr_copy_close(&task->copy);
-    } else if (task->watched >= 0) {
-        unregister(reactor, task->watched);
-        close(task->watched);
-        task->watched = -1;
-    }
-}
-
-static void end(struct tsr_reactor *reactor, struct task *task, int value)
-{
-    close_fds(reactor, task);
-    task->value = value;
-    task->state = ENDED;
-    TAILQ_INSERT_TAIL(&reactor->events, task, link);
-}
-
-static void make_runnable(struct tsr_reactor *reactor, struct task *task)
-{
-    task->state = RUNNABLE;
-    TAILQ_INSERT_TAIL(&reactor->runnable, task, link);
-}
-
-static bool has_events(const struct tsr_reactor *reactor)
-{
-    return !TAILQ_EMPTY(&reactor->events) || reactor->child_ended;
-}
-
-/* Unlocks, and calls notify if it has to be: without the lock, because it takes locks of its own. */
-static void unlock_and_notify(struct tsr_reactor *reactor)
-{
-    bool notify = has_events(reactor) && !reactor->told;
-    if (notify)
-        reactor->told = true;
-    pthread_mutex_unlock(&reactor->lock);
-    if (notify)
-        reactor->notify(reactor->context);
-}
-
-/*
- * Asks epoll for one event of a side. 0, or the errno. What cannot be waited for is ready always.
- */
-static int arm(struct tsr_reactor *reactor, struct task *task, enum side side, uint32_t events)
-{
-    if (task->unpollable[side])
-        return 0;
-    int fd = side == FROM ? task->copy.from : task->copy.to;
-    int operation = task->registered[side] ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (control(reactor, operation, fd, events, task->token * 2 + side) == 0) {
-        task->registered[side] = true;
-        return 0;
-    }
-    task->unpollable[side] = errno == EPERM;
-    return task->unpollable[side] ? 0 : errno;
-}
-
-/* The end of the readers of a pipe or socket shows while nothing is to be written. */
-static int listen_for_end(struct tsr_reactor *reactor, struct task *task)
-{
-    enum tsr_copy_kind kind = task->copy.to_kind;
-    if (task->hears_end || (kind != TSR_COPY_PIPE && kind != TSR_COPY_SOCKET))
-        return 0;
-    task->hears_end = true;
-    return arm(reactor, task, TO, 0);
-}
-
-/* 0, or the errno for which the copy has to end. */
-static int wait_for(struct tsr_reactor *reactor, struct task *task, enum side side)
-{
-    task->state = WAITING;
-    if (side == TO)
-        task->hears_end = false;
-    int failed = arm(reactor, task, side, side == FROM ? EPOLLIN : EPOLLOUT);
-    if (failed == 0 && side == FROM)
-        failed = listen_for_end(reactor, task);
-    if (failed == 0 && task->unpollable[side])
-        make_runnable(reactor, task);
-    return failed;
-}
 
 /* One turn of a copy that is in no list. Gives up the lock meanwhile. */
 static void take_turn(struct tsr_reactor *reactor, struct task *task)
@@ -208,16 +34,20 @@ static void take_turn(struct tsr_reactor *reactor, struct task *task)
     pthread_mutex_lock(&reactor->lock);
 
     if (task->cancelled) {
-        close_fds(reactor, task);
+        tsr_task_close(reactor, task);
         free(task);
         return;
     }
-    if (next == TSR_COPY_AGAIN)
-        make_runnable(reactor, task);
-    else if (next != TSR_COPY_DONE)
-        result = wait_for(reactor, task, next == TSR_COPY_WAIT_FROM ? FROM : TO);
-    if (next == TSR_COPY_DONE || result != 0)
-        end(reactor, task, result);
+    if (next == TSR_COPY_DONE) {
+        tsr_task_end(reactor, task, result);
+    } else if (next == TSR_COPY_AGAIN) {
+        tsr_task_make_runnable(reactor, task);
+    } else {
+        enum side side = next == TSR_COPY_WAIT_FROM ? FROM : TO;
+        int failed = tsr_task_wait_for(reactor, task, side);
+        if (failed != 0)
+            tsr_task_end(reactor, task, failed);
+    }
 }
 
 static void handle_copy(struct tsr_reactor *reactor, struct task *task, enum side side,
@@ -226,7 +56,7 @@ static void handle_copy(struct tsr_reactor *reactor, struct task *task, enum sid
     bool is_gone = side == TO && (events & (EPOLLERR | EPOLLHUP)) != 0 &&
                    task->copy.to_kind != TSR_COPY_DEVICE;
     if (is_gone)
-        end(reactor, task, EPIPE);
+        tsr_task_end(reactor, task, EPIPE);
     else
         take_turn(reactor, task);
 }
@@ -241,7 +71,7 @@ static void handle_event(struct tsr_reactor *reactor, const struct epoll_event *
         reactor->child_ended = reactor->child_ended || is_child;
         return;
     }
-    struct task *task = find(reactor, event->data.u64 / 2);
+    struct task *task = tsr_task_find(reactor, event->data.u64 / 2);
     if (task == NULL)
         return;
     enum side side = event->data.u64 % 2 == TO ? TO : FROM;
@@ -252,7 +82,7 @@ static void handle_event(struct tsr_reactor *reactor, const struct epoll_event *
     if (task->is_copy)
         handle_copy(reactor, task, side, event->events);
     else
-        end(reactor, task, (int)event->events);
+        tsr_task_end(reactor, task, (int)event->events);
 }
 
 /* One turn for each that needs one now: those that come to need another wait for epoll_wait first. */
@@ -275,7 +105,7 @@ static void *run(void *argument)
     pthread_mutex_lock(&reactor->lock);
     while (!reactor->stopping) {
         int timeout = TAILQ_EMPTY(&reactor->runnable) ? -1 : 0;
-        unlock_and_notify(reactor);
+        tsr_task_unlock(reactor);
         int count = epoll_wait(reactor->epoll, events, BATCH, timeout);
         pthread_mutex_lock(&reactor->lock);
         for (int index = 0; index < count; index++)
@@ -308,8 +138,8 @@ static void free_reactor(struct tsr_reactor *reactor)
 {
     while (reactor->tree != NULL) {
         struct task *task = *(struct task **)reactor->tree;
-        close_fds(reactor, task);
-        tdelete(task, &reactor->tree, compare_tokens);
+        tsr_task_close(reactor, task);
+        tsr_task_remove(reactor, task);
         free(task);
     }
     if (reactor->wake >= 0)
@@ -390,7 +220,7 @@ size_t tsr_reactor_take(struct tsr_reactor *reactor, struct tsr_event *events, s
     while (count < most && (task = TAILQ_FIRST(&reactor->events)) != NULL) {
         events[count++] = (struct tsr_event){.token = task->token, .value = task->value};
         TAILQ_REMOVE(&reactor->events, task, link);
-        tdelete(task, &reactor->tree, compare_tokens);
+        tsr_task_remove(reactor, task);
         free(task);
     }
     if (count < most)
@@ -403,17 +233,17 @@ size_t tsr_reactor_take(struct tsr_reactor *reactor, struct tsr_event *events, s
 static int add_watch(struct tsr_reactor *reactor, struct task *task, bool writable,
                      struct tsr_error *error)
 {
-    if (insert(reactor, task, error) != 0)
+    if (tsr_task_insert(reactor, task, error) != 0)
         return -1;
     uint32_t events = writable ? EPOLLOUT : EPOLLIN;
-    if (control(reactor, EPOLL_CTL_ADD, task->watched, events, task->token * 2) == 0)
+    if (tsr_task_watch(reactor, task, events) == 0)
         return 0;
     if (errno == EPERM) {
-        end(reactor, task, (int)events);
+        tsr_task_end(reactor, task, (int)events);
         return 0;
     }
     tsr_fail(error, "epoll_ctl");
-    tdelete(task, &reactor->tree, compare_tokens);
+    tsr_task_remove(reactor, task);
     return -1;
 }
 
@@ -432,7 +262,7 @@ int tsr_reactor_watch(struct tsr_reactor *reactor, uint64_t token, int fd, bool 
     task->watched = duplicate;
     pthread_mutex_lock(&reactor->lock);
     int result = add_watch(reactor, task, writable, error);
-    unlock_and_notify(reactor);
+    tsr_task_unlock(reactor);
     if (result != 0) {
         close(duplicate);
         free(task);
@@ -444,16 +274,16 @@ int tsr_reactor_watch(struct tsr_reactor *reactor, uint64_t token, int fd, bool 
 static void take_back(struct tsr_reactor *reactor, uint64_t token, bool is_copy)
 {
     pthread_mutex_lock(&reactor->lock);
-    struct task *task = find(reactor, token);
+    struct task *task = tsr_task_find(reactor, token);
     if (task != NULL && task->is_copy == is_copy) {
-        tdelete(task, &reactor->tree, compare_tokens);
+        tsr_task_remove(reactor, task);
         if (task->state == MOVING) {
             task->cancelled = true;
         } else {
             if (task->state != WAITING)
                 TAILQ_REMOVE(task->state == ENDED ? &reactor->events : &reactor->runnable, task,
                              link);
-            close_fds(reactor, task);
+            tsr_task_close(reactor, task);
             free(task);
         }
     }
@@ -473,12 +303,12 @@ void tsr_reactor_cancel_copy(struct tsr_reactor *reactor, uint64_t token)
 /* With the lock held. */
 static int add_copy(struct tsr_reactor *reactor, struct task *task, struct tsr_error *error)
 {
-    if (insert(reactor, task, error) != 0)
+    if (tsr_task_insert(reactor, task, error) != 0)
         return -1;
-    int failed = wait_for(reactor, task, FROM);
+    int failed = tsr_task_wait_for(reactor, task, FROM);
     if (failed == 0)
         return 0;
-    tdelete(task, &reactor->tree, compare_tokens);
+    tsr_task_remove(reactor, task);
     return tsr_fail_with(error, failed, "epoll_ctl");
 }
 
@@ -497,7 +327,7 @@ int tsr_reactor_copy(struct tsr_reactor *reactor, uint64_t token, int from, int 
     pthread_mutex_lock(&reactor->lock);
     int result = add_copy(reactor, task, error);
     if (result != 0) {
-        close_fds(reactor, task);
+        tsr_task_close(reactor, task);
         free(task);
     } else if (task->state == RUNNABLE) {
         wake(reactor);
