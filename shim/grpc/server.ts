@@ -88,11 +88,17 @@ export function serveGrpc(
     server.addService(definition(service, Object.keys(methods)), Object.fromEntries(handlers));
   }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const peers = { connected: 0, accepted: 0 };
   const end = new AbortController();
   void acceptPeers(environment, listener, end.signal, (fd) => {
-    injector.injectConnection(new SocketStream(environment, fd));
+    const stream = new SocketStream(environment, fd);
+    peers.connected++;
+    peers.accepted++;
+    stream.once("close", () => peers.connected--);
+    injector.injectConnection(stream);
   });
   return {
+    peers,
     close() {
       end.abort();
       injector.destroy();

@@ -21,11 +21,7 @@ export class SocketStream extends Duplex {
   override _read(): void {
     if (this.#reading) return;
     this.#reading = true;
-    this.#readUntilFull()
-      .catch((error: Error) => this.destroy(error))
-      .finally(() => {
-        this.#reading = false;
-      });
+    this.#read().catch((error: Error) => this.destroy(error));
   }
 
   override _write(
@@ -42,7 +38,8 @@ export class SocketStream extends Duplex {
     done(error);
   }
 
-  async #readUntilFull(): Promise<void> {
+  /** One piece: the stream asks for the next once it has room, often while it is given this one. */
+  async #read(): Promise<void> {
     const { native } = this.#environment;
     const scratch = new Uint8Array(readSize);
     while (!this.#end.signal.aborted) {
@@ -51,8 +48,9 @@ export class SocketStream extends Duplex {
         await this.#ready(false);
         continue;
       }
-      const more = this.push(count === 0 ? null : Buffer.from(scratch.subarray(0, count)));
-      if (!more) return;
+      this.#reading = false;
+      this.push(count === 0 ? null : scratch.subarray(0, count));
+      return;
     }
   }
 
