@@ -6,7 +6,7 @@
 
 namespace tsr {
 
-Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error)
+Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error, const char *detail)
 {
     const char *name = strerrorname_np(error.number);
     const std::string code = name != nullptr ? name : "E" + std::to_string(error.number);
@@ -19,6 +19,8 @@ Napi::Value ThrowSystemError(Napi::Env env, const tsr_error &error)
     value.Set("code", code);
     value.Set("errno", -error.number);
     value.Set("syscall", error.syscall);
+    if (detail[0] != 0)
+        value.Set("detail", detail);
     exception.ThrowAsJavaScriptException();
     return env.Undefined();
 }

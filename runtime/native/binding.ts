@@ -109,6 +109,56 @@ export interface Connection {
   readonly gid: number;
 }
 
+/** A mount to make; the pure part that decides is shim/rootfs/mount-request.ts. Bits are MOUNT_ATTR_*. */
+export interface MountRequest {
+  readonly kind: "new" | "bind" | "rbind" | "remount" | "remountBind";
+  /** Directory that `target` is looked up beneath, symbolic links included; an empty target is the directory itself. */
+  readonly root: string;
+  readonly target: string;
+  readonly type: string;
+  readonly source: string;
+  /** `key` or `key=value` for the file system; values without quotes. */
+  readonly options: readonly string[];
+  /** Names that every file system knows: `sync`, `dirsync`, `lazytime`, `mand`. */
+  readonly superFlags: readonly string[];
+  /** Overlay's lower directories, topmost first, and those that only give data; nothing escaped, any number and length. */
+  readonly layers: readonly string[];
+  readonly dataLayers: readonly string[];
+  readonly set: number;
+  readonly clear: number;
+  /** For this mount and all below it. */
+  readonly setBelow: number;
+  readonly clearBelow: number;
+  /** MS_SHARED and relatives, in order. */
+  readonly propagation: readonly number[];
+  /** Lines of uid_map and gid_map when the mount (of overlay: each layer) is to be id-mapped, else both empty. */
+  readonly uidMap: string;
+  readonly gidMap: string;
+  /** The source is an image: through a loop device that frees itself. */
+  readonly loop: boolean;
+  readonly directIo: boolean;
+  /** Use mount(2) only, as on a kernel before 5.2. */
+  readonly classic: boolean;
+}
+
+/**
+ * Mounting and unmounting, which may take seconds or hang: both run on a thread of their own and return an fd that is
+ * readable when they are done, for result().
+ */
+export interface NativeMounts {
+  /** A mount that fails leaves nothing behind. */
+  mount(request: MountRequest): number;
+  /**
+   * umount2(2) of `below`, a path inside `root` without symbolic links (empty: root itself), once or until nothing is
+   * mounted there. Result: how many mounts are gone, 0 where none was.
+   */
+  unmount(root: string, below: string, flags: number, all: boolean): number;
+  /** Waits for the outcome and closes the fd. Errors have a `detail` with the kernel's own words, where it has any. */
+  result(job: number): number;
+  /** The path of what is behind `target`, looked up beneath `root` with its links followed there. */
+  resolve(root: string, target: string): string;
+}
+
 /**
  * The native half, called by the parent only. Every function throws errors shaped like Node's
  * system errors ({code: "EPERM", errno: -1, syscall: "mount"}). Fds are plain numbers, opened
@@ -118,6 +168,7 @@ export interface NativeBinding {
   /** The plan ABI the addon was built with; has to equal PLAN_ABI. */
   readonly abi: number;
   readonly io: NativeIo;
+  readonly mounts: NativeMounts;
   readonly reactor: NativeReactor;
   /** Copies a file into a sealed (SHRINK|GROW|WRITE|SEAL), close-on-exec memfd. */
   sealedCopy(path: string): number;
@@ -189,6 +240,8 @@ export interface NativeBinding {
    * it lives on.
    */
   waitPid(pid: number, noHang: boolean): number | undefined;
+  /** CLOCK_MONOTONIC in microseconds, the clock of init's trace. */
+  monotonic(): number;
   /** Reaps any child that has ended, status as waitPid's; undefined when there is none. For the one reaper of a process. */
   reapAny(): { readonly pid: number; readonly status: number } | undefined;
   setSubreaper(on: boolean): void;

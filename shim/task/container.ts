@@ -14,7 +14,7 @@ import type { LinuxResources, Process } from "../../schemas/generated/config.ts"
 import type { Exit } from "../event-loop/children.ts";
 import { openStdio, type StdioRequest } from "../io/stdio.ts";
 import { watchOom } from "../oom.ts";
-import { unmountRootfs } from "../rootfs/mounts.ts";
+import { unmountRootfs } from "../rootfs/unmount.ts";
 import type { Created, IoOwner } from "./create.ts";
 import { alreadyFinished, noSuchExec, notCreated, runtimeFailure } from "./failure.ts";
 import { type Host, mountEnvironment } from "./host.ts";
