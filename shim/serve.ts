@@ -9,10 +9,12 @@ import { watchChildren } from "./event-loop/children.ts";
 import { type Reactor, startReactor } from "./event-loop/reactor.ts";
 import { type Events, openEvents } from "./events/queue.ts";
 import { openFifoLog } from "./fifo-log.ts";
+import { Lifetime } from "./lifetime.ts";
 import { taskServices } from "./services/task.ts";
 import { Containers } from "./task/containers.ts";
 import type { Host } from "./task/host.ts";
-import { type Server, serveTtrpc } from "./ttrpc/server.ts";
+import type { ServerEnvironment } from "./ttrpc/listener.ts";
+import { type Server, type Services, serveTtrpc } from "./ttrpc/server.ts";
 
 /** What `start` has prepared. The working directory is the bundle of the first container. */
 export interface ServeOptions {
@@ -57,18 +59,33 @@ export async function serve(options: ServeOptions): Promise<number> {
     debug: options.debug,
     initImage: keepImage(native),
   };
-  const lifetime = new Lifetime(() => containers?.size ?? 0);
-  containers = new Containers(host, () => lifetime.containerGone());
+  let server: Server | undefined;
+  const lifetime = new Lifetime({
+    containers: () => containers?.size ?? 0,
+    peers: () => server?.peers ?? { connected: 0, accepted: 0 },
+  });
+  containers = new Containers(host, lifetime);
   catchSignals(lifetime, containers, log);
   const services = taskServices({
     containers,
     warn: (text) => log.warn(text),
     shutdown: () => lifetime.shutdown(),
   });
-  const server = serveTtrpc(environment, options.listener, services);
+  server = await serveOn(environment, options, services);
   await lifetime.over;
   await end(options, { native, reactor, events, server });
   return 0;
+}
+
+async function serveOn(
+  environment: ServerEnvironment,
+  { transport, listener }: ServeOptions,
+  services: Services,
+): Promise<Server> {
+  if (transport === "ttrpc") return serveTtrpc(environment, listener, services);
+  // megabytes that only those pay who ask for it
+  const { serveGrpc } = await import("./grpc/server.ts");
+  return serveGrpc(environment, listener, services);
 }
 
 /** One sealed copy of init's executable for all that this shim starts. */
@@ -78,41 +95,6 @@ function keepImage(native: NativeBinding): () => number {
     if (image < 0) image = native.sealedCopy(initPath());
     return image;
   };
-}
-
-/** When to end. */
-class Lifetime {
-  readonly over: Promise<void>;
-  readonly #countContainers: () => number;
-  #finish: () => void = () => undefined;
-  #shutdown = false;
-
-  constructor(countContainers: () => number) {
-    this.#countContainers = countContainers;
-    this.over = new Promise((resolve) => {
-      this.#finish = resolve;
-    });
-  }
-
-  /** Asked for with containers left, it is remembered: they may be deleted in any order. */
-  shutdown(): void {
-    this.#shutdown = true;
-    this.containerGone();
-  }
-
-  containerGone(): void {
-    // after the reply to whoever is asking
-    if (this.#shutdown) setTimeout(() => this.#check(), 0);
-  }
-
-  /** Now, whatever runs: containers live on. */
-  stop(): void {
-    this.#finish();
-  }
-
-  #check(): void {
-    if (this.#countContainers() === 0) this.#finish();
-  }
 }
 
 function catchSignals(lifetime: Lifetime, containers: Containers, log: Logger): void {

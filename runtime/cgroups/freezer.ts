@@ -57,14 +57,14 @@ function thawFile(path: string, value: string): void {
   }
 }
 
-/** Is the cgroup itself frozen (not merely below a frozen one)? Waits while it is freezing. */
+/**
+ * Is the cgroup itself frozen (not merely below a frozen one), or on the way to it? Waiting for the end of that way
+ * could take for ever.
+ */
 export function isFrozenV1(directory: string): boolean {
-  for (;;) {
-    const state = readIfThere(`${directory}/freezer.state`);
-    if (state === undefined || state === "THAWED") return false;
-    if (state === "FROZEN") return readIfThere(`${directory}/freezer.self_freezing`) !== "0";
-    sleep(1);
-  }
+  const state = readIfThere(`${directory}/freezer.state`);
+  if (state === undefined || state === "THAWED") return false;
+  return readIfThere(`${directory}/freezer.self_freezing`) !== "0";
 }
 
 /** Is the container with these cgroups frozen? */

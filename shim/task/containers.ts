@@ -20,16 +20,22 @@ interface Draft {
   rt: Runtime | undefined;
 }
 
+/** Who wants to know how many there are. */
+export interface Census {
+  containerAdded(): void;
+  /** A container has gone, or has not come to be. */
+  containerGone(): void;
+}
+
 export class Containers {
   readonly #host: Host;
   readonly #drafts = new Map<string, Draft>();
   readonly #containers = new Map<string, Container>();
-  readonly #onGone: () => void;
+  readonly #census: Census;
 
-  /** In: what to call when a container has gone, or has not come to be. */
-  constructor(host: Host, onGone: () => void) {
+  constructor(host: Host, census: Census) {
     this.#host = host;
-    this.#onGone = onGone;
+    this.#census = census;
   }
 
   /** Counts those that are being made, too. */
@@ -64,13 +70,14 @@ export class Containers {
     });
     const draft: Draft = { done, signals: [], rt: undefined };
     this.#drafts.set(id, draft);
+    this.#census.containerAdded();
     let container: Container | undefined;
     try {
       container = await this.#make(request, draft);
     } finally {
       this.#drafts.delete(id);
       settle();
-      if (container === undefined) this.#onGone();
+      if (container === undefined) this.#census.containerGone();
     }
     return container;
   }
@@ -119,7 +126,7 @@ export class Containers {
     if (execId !== "") return container.deleteExec(execId);
     return container.delete(() => {
       this.#containers.delete(id);
-      this.#onGone();
+      this.#census.containerGone();
     });
   }
 }

@@ -66,8 +66,11 @@ export function startHost(): TestHost {
   };
   const test: TestHost = {
     host,
-    containers: new Containers(host, () => {
-      test.gone++;
+    containers: new Containers(host, {
+      containerAdded: () => undefined,
+      containerGone: () => {
+        test.gone++;
+      },
     }),
     events,
     logged,

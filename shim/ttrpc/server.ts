@@ -37,7 +37,16 @@ export type Method = (payload: Uint8Array, call: Call) => Promise<Uint8Array>;
 /** Methods by their bare names ("Create") by the full names of their services ("containerd.task.v2.Task"). */
 export type Services = Readonly<Record<string, Readonly<Record<string, Method>>>>;
 
+export interface Peers {
+  /** Connections at present. */
+  readonly connected: number;
+  /** Connections so far. */
+  readonly accepted: number;
+}
+
 export interface Server {
+  /** Who is and was there, for the decision when to end. */
+  readonly peers: Peers;
   /** Closes listener and connections. A method's reply is on its way once code runs that came after its promise. */
   close(): void;
 }
@@ -234,12 +243,17 @@ export function serveTtrpc(
   const connections = new Set<ServerConnection>();
   const end = new AbortController();
   const forget = (connection: ServerConnection): boolean => connections.delete(connection);
+  let accepted = 0;
   void acceptPeers(environment, listener, end.signal, (fd) => {
     const connection = new ServerConnection(environment, fd, services, forget);
     connections.add(connection);
+    accepted++;
     connection.start();
   });
   return {
+    get peers() {
+      return { connected: connections.size, accepted };
+    },
     close() {
       end.abort();
       for (const connection of connections) connection.close();
