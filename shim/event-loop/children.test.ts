@@ -101,7 +101,7 @@ describe("shim/event-loop/children", () => {
   });
 
   it("tells both who waits and who reaps", async () => {
-    const pid = spawn("exit 7");
+    const pid = spawn("sleep 0.05; exit 7");
     const exit = children.exit(pid);
     expect(children.native.waitPid(pid, false)).to.equal(7);
     expect((await exit).status).to.equal(7);
