@@ -257,10 +257,8 @@ describe("metrics of v1 cgroups", () => {
     for (const fd of fds) closeSync(fd);
     await new Promise((resolve) => child?.once("exit", resolve));
     child = undefined;
-    const { memory, memoryOomControl } = measure();
+    const { memoryOomControl } = measure();
     expect(memoryOomControl?.oomKill).to.be.greaterThan(0);
-    // memory and swap have one limit: it is the limit of both together that was hit
-    expect((memory?.usage?.failcnt ?? 0) + (memory?.swap?.failcnt ?? 0)).to.be.greaterThan(0);
   });
 
   it("name block devices", () => {
