@@ -94,7 +94,9 @@ describe("protobuf messages", () => {
 
   it("refuses bytes that are no message", () => {
     for (const bad of ["0aff", "0a05616263", "08", "0affffffff0f", "0a02c328", "00", "0b08"]) {
-      expect(() => decodeAny(unhex(bad)), bad).to.throw(Error);
+      expect(() => decodeAny(unhex(bad)), bad)
+        .to.throw(/^malformed Any: /)
+        .with.property("code", "InvalidArgument");
     }
   });
 

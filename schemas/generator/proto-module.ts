@@ -112,9 +112,9 @@ export function encode${name}(message: ${name}Init): Uint8Array {
   return write${name}(message, Writer.create(), 0).finish();
 }
 
-/** Throws an Error for what is no ${name}. Bytes in it lie in the memory that was given. */
+/** Throws InvalidArgument for what is no ${name}. Bytes in it lie in the memory that was given. */
 export function decode${name}(bytes: Uint8Array): ${name} {
-  return read${name}(Reader.create(bytes));
+  return decoded("${name}", read${name}, bytes);
 }
 `;
 }
@@ -161,7 +161,7 @@ export function protoModule(
   });
   const body = withPlainNames([...file.enums.map(enumLiteral), ...parts].join("\n"));
   if (/\$(?!\{)/.test(body)) throw new Error(`${file.name}: pbjs uses names that are not known`);
-  const runtime = ["Reader", "Writer", "type Uint64", "noBytes", "util"].filter((name) =>
+  const runtime = ["Reader", "Writer", "type Uint64", "decoded", "noBytes", "util"].filter((name) =>
     new RegExp(`\\b${name.replace("type ", "")}\\b`).test(body),
   );
   return `// @ts-nocheck
