@@ -6,11 +6,11 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { describe, errnoOf } from "../../runtime/base/errors.ts";
 import { writeErr } from "../../runtime/base/stdio.ts";
 import { openAddon } from "../../runtime/native/binding.ts";
+import { encodeDeleteResponse } from "../../schemas/generated/proto/task-delete.ts";
 import { writeAnswer } from "./answer.ts";
 import { checkTarget, type Flags } from "./flags.ts";
 import { stateRoot } from "./options.ts";
 import { removeDeadSocket } from "./socket.ts";
-import { MessageWriter } from "./wire.ts";
 
 /** 128 + SIGKILL: how a container without a shim has ended, as far as anybody knows. */
 const exitStatus = 137;
@@ -36,7 +36,9 @@ export async function remove(flags: Flags): Promise<number> {
     await removeLeftovers({ root, id: flags.id, rootfs: `${bundle}/rootfs` }, warn);
   }
   await warning(() => removeSocketOf(bundle));
-  writeAnswer(deleteResponse(pid, new Date()));
+  const now = Date.now();
+  const exitedAt = { seconds: Math.floor(now / 1000), nanos: (now % 1000) * 1e6 };
+  writeAnswer(encodeDeleteResponse({ pid, exitStatus, exitedAt }));
   return 0;
 }
 
@@ -108,16 +110,4 @@ function removeSocketOf(bundle: string): void {
   const path = address.startsWith("unix://") ? address.slice("unix://".length) : address;
   if (!/^\/.*\/[0-9a-f]{64}$/.test(path) || !existsSync(path)) return;
   removeDeadSocket(openAddon(), path);
-}
-
-/** containerd.task.v2.DeleteResponse, the same in v3. */
-export function deleteResponse(pid: number, exitedAt: Date): Uint8Array {
-  const ms = exitedAt.getTime();
-  const seconds = Math.floor(ms / 1000);
-  const timestamp = new MessageWriter().varint(1, seconds).varint(2, (ms - seconds * 1000) * 1e6);
-  return new MessageWriter()
-    .varint(1, pid)
-    .varint(2, exitStatus)
-    .bytes(3, timestamp.finish())
-    .finish();
 }

@@ -3,10 +3,10 @@ import { wrap } from "../../runtime/base/errors.ts";
 import { readAllBytes } from "../../runtime/base/stdio.ts";
 import { commit, version } from "../../runtime/base/version.ts";
 import { features } from "../../runtime/lifecycle/features.ts";
+import { encodeRuntimeInfo } from "../../schemas/generated/proto/runtime-info.ts";
+import { type Any, decodeAny } from "../../schemas/generated/proto/wellknown.ts";
 import { writeAnswer } from "./answer.ts";
-import { type Any, parseRuntimeOptions } from "./options.ts";
-import { parseAny } from "./request.ts";
-import { MessageWriter } from "./wire.ts";
+import { decode, parseRuntimeOptions } from "./options.ts";
 
 const maximumOptionsBytes = 10 * 1024 * 1024;
 const featuresType = "types.containerd.io/opencontainers/runtime-spec/1/features/Features";
@@ -23,7 +23,7 @@ export async function info(): Promise<number> {
   } catch (error) {
     throw wrap(error, { op: "read standard input" });
   }
-  const options = input.length === 0 ? undefined : parseAny(input);
+  const options = input.length === 0 ? undefined : decode(decodeAny, input);
   await parseRuntimeOptions(options, () => undefined);
   writeAnswer(runtimeInfo(options, JSON.stringify(features())));
   return 0;
@@ -34,14 +34,10 @@ export async function info(): Promise<number> {
  * (`format/`, `mkdir/` and the like) before it asks us to mount them, which is what we need.
  */
 export function runtimeInfo(options: Any | undefined, featuresJson: string): Uint8Array {
-  const message = new MessageWriter()
-    .text(1, "io.containerd.tsrunc.v2")
-    .bytes(2, new MessageWriter().text(1, version).text(2, commit).finish());
-  if (options !== undefined) message.bytes(3, encodeAny(options));
-  const featuresAny = { typeUrl: featuresType, value: new TextEncoder().encode(featuresJson) };
-  return message.bytes(4, encodeAny(featuresAny)).finish();
-}
-
-function encodeAny({ typeUrl, value }: Any): Uint8Array {
-  return new MessageWriter().text(1, typeUrl).bytes(2, value).finish();
+  return encodeRuntimeInfo({
+    name: "io.containerd.tsrunc.v2",
+    version: { version, revision: commit },
+    options,
+    features: { typeUrl: featuresType, value: new TextEncoder().encode(featuresJson) },
+  });
 }

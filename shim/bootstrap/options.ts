@@ -1,13 +1,9 @@
 /** The runtime's options, as they come from containerd's configuration: which there are, and how they are read. */
 import { readFileSync } from "node:fs";
 import { describe, fail, wrap } from "../../runtime/base/errors.ts";
-import { bytesField, type Field, numberField, readFields, textField } from "./wire.ts";
-
-/** google.protobuf.Any. */
-export interface Any {
-  readonly typeUrl: string;
-  readonly value: Uint8Array;
-}
+import { decodeOptions as decodeRuncOptions } from "../../schemas/generated/proto/runc-options.ts";
+import { decodeOptions as decodeTomlOptions } from "../../schemas/generated/proto/runtime-options.ts";
+import type { Any } from "../../schemas/generated/proto/wellknown.ts";
 
 /** Empty texts and zeros are what was not said. Create writes them to options.json in the bundle, for `delete`. */
 export interface RuntimeOptions {
@@ -42,12 +38,18 @@ export const defaultOptions: RuntimeOptions = {
 };
 
 const runcType = "containerd.runc.v1.Options";
-const runtimeTypes = ["runtimeoptions.v1.Options", "cri.runtimeoptions.v1.Options"];
+/** The second is what containerd 1.6 calls it. */
+const tomlTypes = ["runtimeoptions.v1.Options", "cri.runtimeoptions.v1.Options"];
 const defaultRoot = "/run/containerd/runc";
 
 /** Type URLs come with and without a host in front. */
-export function typeOf({ typeUrl }: Any): string {
+function typeOf({ typeUrl }: Any): string {
   return typeUrl.slice(typeUrl.lastIndexOf("/") + 1);
+}
+
+/** Are these runtime options? */
+export function areOptions(any: Any): boolean {
+  return typeOf(any) === runcType || tomlTypes.includes(typeOf(any));
 }
 
 /**
@@ -63,54 +65,43 @@ export async function parseRuntimeOptions(
 ): Promise<RuntimeOptions> {
   if (any === undefined || typeOf(any) === "") return defaultOptions;
   const type = typeOf(any);
-  if (type === runcType) return parseRuncOptions(any.value);
-  if (!runtimeTypes.includes(type)) {
+  if (type === runcType) return fromRunc(any.value);
+  if (!tomlTypes.includes(type)) {
     throw fail("InvalidArgument", `runtime options of unknown type ${any.typeUrl}`, {
-      hint: `${runcType} or ${runtimeTypes[0]} is expected`,
+      hint: `${runcType} or ${tomlTypes[0]} is expected`,
     });
   }
-  const toml = tomlOf(readFields(any.value));
+  const toml = tomlOf(any.value);
   if (toml === undefined) return defaultOptions;
   return parseTomlOptions(toml.text, toml.origin, warn);
 }
 
-// containerd/api/types/runc/options/oci.proto
-const runcFields: Readonly<Record<number, keyof RuntimeOptions>> = {
-  1: "noPivotRoot",
-  2: "noNewKeyring",
-  3: "shimCgroup",
-  4: "ioUid",
-  5: "ioGid",
-  6: "binaryName",
-  7: "root",
-  9: "systemdCgroup",
-};
+function fromRunc(message: Uint8Array): RuntimeOptions {
+  const { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, binaryName, root, systemdCgroup } =
+    decode(decodeRuncOptions, message);
+  return { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, binaryName, root, systemdCgroup };
+}
 
-function parseRuncOptions(message: Uint8Array): RuntimeOptions {
-  const fields = readFields(message);
-  const options: Mutable<RuntimeOptions> = { ...defaultOptions };
-  const target = options as Record<string, string | number | boolean>;
-  for (const [number, name] of Object.entries(runcFields)) {
-    const kind = typeof defaultOptions[name];
-    if (kind === "string") target[name] = textField(fields, Number(number));
-    else if (kind === "number") target[name] = numberField(fields, Number(number)) >>> 0;
-    else target[name] = numberField(fields, Number(number)) !== 0;
+/** @throws InvalidArgument for bytes that are no such message. */
+export function decode<T>(decoder: (message: Uint8Array) => T, message: Uint8Array): T {
+  try {
+    return decoder(message);
+  } catch (error) {
+    throw wrap(error, { op: "decode message", code: "InvalidArgument" });
   }
-  return options;
 }
 
 /** The body comes first: with a path in it, containerd sends only the path. */
-function tomlOf(fields: readonly Field[]): { text: string; origin: string } | undefined {
-  const body = bytesField(fields, 3);
-  if (body !== undefined && body.length > 0) {
-    return { text: textField(fields, 3), origin: "runtime options" };
+function tomlOf(message: Uint8Array): { text: string; origin: string } | undefined {
+  const { configBody, configPath } = decode(decodeTomlOptions, message);
+  if (configBody.length > 0) {
+    return { text: new TextDecoder().decode(configBody), origin: "runtime options" };
   }
-  const path = textField(fields, 2);
-  if (path === "") return undefined;
+  if (configPath === "") return undefined;
   try {
-    return { text: readFileSync(path, "utf8"), origin: path };
+    return { text: readFileSync(configPath, "utf8"), origin: configPath };
   } catch (error) {
-    throw wrap(error, { op: "read runtime options", path });
+    throw wrap(error, { op: "read runtime options", path: configPath });
   }
 }
 

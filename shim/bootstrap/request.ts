@@ -7,15 +7,13 @@
  *     2.3 and on    BootstrapParams    names the -id and the -namespace of the call  BootstrapResult
  */
 import { fail } from "../../runtime/base/errors.ts";
-import { type Any, typeOf } from "./options.ts";
 import {
-  bytesField,
-  type Field,
-  MessageWriter,
-  numberField,
-  readFields,
-  textField,
-} from "./wire.ts";
+  decodeBootstrapParams,
+  encodeBootstrapResult,
+  LogLevel,
+} from "../../schemas/generated/proto/bootstrap.ts";
+import { type Any, decodeAny } from "../../schemas/generated/proto/wellknown.ts";
+import { areOptions, decode } from "./options.ts";
 
 export type Dialect = "address" | "json" | "protobuf";
 
@@ -31,13 +29,16 @@ export interface StartRequest {
   readonly grpcAddress: string;
 }
 
-const runcOptions = "containerd.runc.v1.Options";
-const runtimeOptions = "runtimeoptions.v1.Options";
+/** What the flags say. */
+interface Call {
+  readonly id: string;
+  readonly namespace: string;
+}
 
 /** In: the bytes of standard input. @throws InvalidArgument for a message that is neither. */
 export function parseStartRequest(
   input: Uint8Array,
-  call: { readonly id: string; readonly namespace: string },
+  call: Call,
   env: Readonly<Record<string, string | undefined>>,
 ): StartRequest {
   const dialect = env["MAX_SHIM_VERSION"] === undefined ? "address" : "json";
@@ -49,43 +50,30 @@ export function parseStartRequest(
     grpcAddress: "",
   } as const;
   if (input.length === 0) return { ...legacy, options: undefined };
-  const fields = readFields(input);
-  // Both messages begin with a text and bytes or a text, so that either parses as the other: only what the call itself
-  // says tells them apart.
-  if (bytesIs(fields, 1, call.id) && bytesIs(fields, 2, call.namespace)) return bootstrap(fields);
-  return { ...legacy, options: anyOf(fields) };
+  return bootstrap(input, call) ?? { ...legacy, options: decode(decodeAny, input) };
 }
 
-function bytesIs(fields: readonly Field[], number: number, text: string): boolean {
-  const bytes = bytesField(fields, number);
-  return bytes !== undefined && new TextDecoder().decode(bytes) === text;
-}
-
-/** containerd.runtime.bootstrap.v1.BootstrapParams. */
-function bootstrap(fields: readonly Field[]): StartRequest {
-  const extensions = fields
-    .filter(({ number, value }) => number === 8 && value instanceof Uint8Array)
-    .map(({ value }) =>
-      parseAny(bytesField(readFields(value as Uint8Array), 1) ?? new Uint8Array()),
-    );
+/**
+ * Undefined for what is no BootstrapParams. Any begins with a text and bytes where this has two texts, so that either
+ * parses as the other: only what the call itself says tells them apart.
+ */
+function bootstrap(input: Uint8Array, call: Call): StartRequest | undefined {
+  let params: ReturnType<typeof decodeBootstrapParams>;
+  try {
+    params = decodeBootstrapParams(input);
+  } catch {
+    return undefined;
+  }
+  if (params.instanceId !== call.id || params.namespace !== call.namespace) return undefined;
+  const extensions = params.extensions.flatMap(({ value }) => (value === null ? [] : [value]));
   return {
     dialect: "protobuf",
-    options: extensions.find((any) => [runcOptions, runtimeOptions].includes(typeOf(any))),
-    // slog's levels: -4 is debug, -8 is trace
-    debug: numberField(fields, 3) <= -4,
-    socketDir: textField(fields, 9),
-    ttrpcAddress: textField(fields, 5),
-    grpcAddress: textField(fields, 6),
+    options: extensions.find(areOptions),
+    debug: params.logLevel <= LogLevel.DEBUG,
+    socketDir: params.socketDir,
+    ttrpcAddress: params.containerdTtrpcAddress,
+    grpcAddress: params.containerdGrpcAddress,
   };
-}
-
-/** google.protobuf.Any. @throws InvalidArgument for what is no message. */
-export function parseAny(message: Uint8Array): Any {
-  return anyOf(readFields(message));
-}
-
-function anyOf(fields: readonly Field[]): Any {
-  return { typeUrl: textField(fields, 1), value: bytesField(fields, 2) ?? new Uint8Array() };
 }
 
 /**
@@ -101,7 +89,7 @@ export function startAnswer(
   // containerd dials a gRPC address as it is, without looking for a scheme
   const address = transport === "grpc" ? path : `unix://${path}`;
   if (dialect === "protobuf") {
-    return new MessageWriter().varint(1, 3).text(2, address).text(3, transport).finish();
+    return encodeBootstrapResult({ version: 3, address, protocol: transport });
   }
   if (transport === "ttrpc") return new TextEncoder().encode(address);
   if (dialect === "address") {
