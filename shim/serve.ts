@@ -9,12 +9,13 @@ import { watchChildren } from "./event-loop/children.ts";
 import { type Reactor, startReactor } from "./event-loop/reactor.ts";
 import { type Events, openEvents } from "./events/queue.ts";
 import { openFifoLog } from "./fifo-log.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { Lifetime } from "./lifetime.ts";
 import { taskServices } from "./services/task.ts";
 import { Containers } from "./task/containers.ts";
 import type { Host } from "./task/host.ts";
 import type { ServerEnvironment } from "./ttrpc/listener.ts";
-import { type Server, type Services, serveTtrpc } from "./ttrpc/server.ts";
+import { type Method, type Server, type Services, serveTtrpc } from "./ttrpc/server.ts";
 
 /** What `start` has prepared. The working directory is the bundle of the first container. */
 export interface ServeOptions {
@@ -64,17 +65,39 @@ export async function serve(options: ServeOptions): Promise<number> {
     containers: () => containers?.size ?? 0,
     peers: () => server?.peers ?? { connected: 0, accepted: 0 },
   });
-  containers = new Containers(host, lifetime);
+  const housekeeping = new Housekeeping();
+  containers = new Containers(host, {
+    containerAdded: () => {
+      housekeeping.due();
+      lifetime.containerAdded();
+    },
+    containerGone: () => lifetime.containerGone(),
+  });
   catchSignals(lifetime, containers, log);
   const services = taskServices({
     containers,
     warn: (text) => log.warn(text),
     shutdown: () => lifetime.shutdown(),
   });
-  server = await serveOn(environment, options, services);
+  server = await serveOn(environment, options, counted(services, housekeeping));
   await lifetime.over;
+  housekeeping.stop();
   await end(options, { native, reactor, events, server });
   return 0;
+}
+
+function counted(services: Services, housekeeping: Housekeeping): Services {
+  const count =
+    (method: Method): Method =>
+    (payload, call) => {
+      housekeeping.called();
+      return method(payload, call);
+    };
+  const entries = Object.entries(services).map(([name, methods]) => {
+    const calls = Object.entries(methods).map(([bare, method]) => [bare, count(method)] as const);
+    return [name, Object.fromEntries(calls)] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 async function serveOn(
