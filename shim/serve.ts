@@ -11,6 +11,8 @@ import { type Events, openEvents } from "./events/queue.ts";
 import { openFifoLog } from "./fifo-log.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Lifetime } from "./lifetime.ts";
+import { Sandboxes } from "./sandbox.ts";
+import { sandboxServices } from "./services/sandbox.ts";
 import { taskServices } from "./services/task.ts";
 import { Containers } from "./task/containers.ts";
 import type { Host } from "./task/host.ts";
@@ -43,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   native.setSubreaper(true);
   const firstBundle = process.cwd();
   let containers: Containers | undefined;
+  let sandboxes: Sandboxes | undefined;
   const log = openFifoLog({
     debug: options.debug,
     bundles: () => [firstBundle, ...(containers?.bundles() ?? [])],
@@ -62,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   };
   let server: Server | undefined;
   const lifetime = new Lifetime({
-    containers: () => containers?.size ?? 0,
+    containers: () => (containers?.size ?? 0) + (sandboxes?.size ?? 0),
     peers: () => server?.peers ?? { connected: 0, accepted: 0 },
   });
   const housekeeping = new Housekeeping();
@@ -73,12 +76,13 @@ export async function serve(options: ServeOptions): Promise<number> {
     },
     containerGone: () => lifetime.containerGone(),
   });
+  sandboxes = new Sandboxes(lifetime);
   catchSignals(lifetime, containers, log);
-  const services = taskServices({
-    containers,
-    warn: (text) => log.warn(text),
-    shutdown: () => lifetime.shutdown(),
-  });
+  const shutdown = (): void => lifetime.shutdown();
+  const services = {
+    ...taskServices({ containers, warn: (text) => log.warn(text), shutdown }),
+    ...sandboxServices({ sandboxes, shutdown }),
+  };
   server = await serveOn(environment, options, counted(services, housekeeping));
   await lifetime.over;
   housekeeping.stop();
