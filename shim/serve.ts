@@ -11,11 +11,10 @@ import { type Events, openEvents } from "./events/queue.ts";
 import { openFifoLog } from "./fifo-log.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Lifetime } from "./lifetime.ts";
-import { Sandboxes } from "./sandbox.ts";
-import { sandboxServices } from "./services/sandbox.ts";
+import { Sandboxes, Sandboxes } from "./sandbox.ts";
+import { sandboxServices, sandboxServices } from "./services/sandbox.ts";
 import { taskServices } from "./services/task.ts";
 import { Containers } from "./task/containers.ts";
-import type { Host } from "./task/host.ts";
 import type { ServerEnvironment } from "./ttrpc/listener.ts";
 import { type Method, type Server, type Services, serveTtrpc } from "./ttrpc/server.ts";
 
@@ -41,53 +40,102 @@ const drainTimeoutMs = 5000;
 
 /** Serves until containerd has asked for the end and no container is left, or until SIGTERM. Out: the exit status. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const native = loadNative(PLAN_ABI);
-  native.setSubreaper(true);
-  const firstBundle = process.cwd();
-  let containers: Containers | undefined;
-  let sandboxes: Sandboxes | undefined;
-  const log = openFifoLog({
-    debug: options.debug,
-    bundles: () => [firstBundle, ...(containers?.bundles() ?? [])],
-  });
-  const reactor = startReactor(native);
-  const children = watchChildren(native, reactor);
-  const environment = { native: children.native, reactor, log };
-  const events = openEvents(environment, options.eventsAddress, options.namespace);
-  const host: Host = {
-    namespace: options.namespace,
-    children,
-    reactor,
-    events,
-    log,
-    debug: options.debug,
-    initImage: keepImage(native),
-  };
-  let server: Server | undefined;
-  const lifetime = new Lifetime({
-    containers: () => (containers?.size ?? 0) + (sandboxes?.size ?? 0),
-    peers: () => server?.peers ?? { connected: 0, accepted: 0 },
-  });
-  const housekeeping = new Housekeeping();
-  containers = new Containers(host, {
-    containerAdded: () => {
-      housekeeping.due();
-      lifetime.containerAdded();
-    },
-    containerGone: () => lifetime.containerGone(),
-  });
-  sandboxes = new Sandboxes(lifetime);
-  catchSignals(lifetime, containers, log);
-  const shutdown = (): void => lifetime.shutdown();
-  const services = {
-    ...taskServices({ containers, warn: (text) => log.warn(text), shutdown }),
-    ...sandboxServices({ sandboxes, shutdown }),
-  };
-  server = await serveOn(environment, options, counted(services, housekeeping));
-  await lifetime.over;
-  housekeeping.stop();
-  await end(options, { native, reactor, events, server });
+  const daemon = new Daemon(options);
+  await daemon.run();
   return 0;
+}
+
+class Daemon {
+  readonly #options: ServeOptions;
+  readonly #native = loadNative(PLAN_ABI);
+  readonly #firstBundle = process.cwd();
+  readonly #log: Logger;
+  readonly #reactor: Reactor;
+  readonly #environment: ServerEnvironment;
+  readonly #events: Events;
+  readonly #containers: Containers;
+  readonly #sandboxes: Sandboxes;
+  readonly #housekeeping = new Housekeeping();
+  readonly #lifetime: Lifetime;
+  #server: Server | undefined;
+
+  constructor(options: ServeOptions) {
+    const { namespace, eventsAddress, debug } = options;
+    this.#options = options;
+    // orphans of containers come to us, and count as theirs
+    this.#native.setSubreaper(true);
+    this.#log = openFifoLog({ debug, bundles: () => this.#bundles() });
+    const reactor = startReactor(this.#native);
+    const children = watchChildren(this.#native, reactor);
+    this.#reactor = reactor;
+    this.#environment = { native: children.native, reactor, log: this.#log };
+    this.#events = openEvents(this.#environment, eventsAddress, namespace);
+    this.#lifetime = new Lifetime({
+      containers: () => this.#containers.size + this.#sandboxes.size,
+      peers: () => this.#server?.peers ?? { connected: 0, accepted: 0 },
+    });
+    const { log } = this.#environment;
+    const initImage = keepImage(this.#native);
+    const host = { namespace, children, reactor, events: this.#events, log, debug, initImage };
+    this.#containers = new Containers(host, {
+      containerAdded: () => {
+        this.#housekeeping.due();
+        this.#lifetime.containerAdded();
+      },
+      containerGone: () => this.#lifetime.containerGone(),
+    });
+    this.#sandboxes = new Sandboxes(this.#lifetime);
+  }
+
+  async run(): Promise<void> {
+    this.#catchSignals();
+    const services = counted(this.#services(), this.#housekeeping);
+    this.#server = await serveOn(this.#environment, this.#options, services);
+    await this.#lifetime.over;
+    await this.#end(this.#server);
+  }
+
+  *#bundles(): Iterable<string> {
+    yield this.#firstBundle;
+    yield* this.#containers.bundles();
+  }
+
+  #services(): Services {
+    const shutdown = (): void => this.#lifetime.shutdown();
+    const warn = (text: string): void => this.#log.warn(text);
+    return {
+      ...taskServices({ containers: this.#containers, warn, shutdown }),
+      ...sandboxServices({ sandboxes: this.#sandboxes, shutdown }),
+    };
+  }
+
+  #catchSignals(): void {
+    const log = this.#log;
+    process.on("SIGTERM", () => this.#lifetime.stop());
+    process.on("SIGINT", () => this.#lifetime.stop());
+    process.on("SIGPIPE", () => undefined);
+    process.on("SIGUSR1", () => {
+      const resident = Math.round(process.memoryUsage().rss / 1024);
+      log.info(`${this.#containers.size} containers, ${resident} kB resident`);
+    });
+    // a mistake in one call must not take the containers of all others with it
+    process.on("uncaughtException", (error) => log.error(`internal error: ${describe(error)}`));
+    process.on("unhandledRejection", (error) => log.error(`internal error: ${describe(error)}`));
+  }
+
+  /** From the moment that the socket's name is gone, new containers get a shim of their own. */
+  async #end(server: Server): Promise<void> {
+    const { socketPath } = this.#options;
+    this.#housekeeping.stop();
+    try {
+      if (socketPath !== "") releaseSocket(this.#native, socketPath);
+    } catch (error) {
+      this.#log.warn(describe(error));
+    }
+    await this.#events.drain(drainTimeoutMs);
+    server.close();
+    this.#reactor.stop();
+  }
 }
 
 function counted(services: Services, housekeeping: Housekeeping): Services {
@@ -122,35 +170,4 @@ function keepImage(native: NativeBinding): () => number {
     if (image < 0) image = native.sealedCopy(initPath());
     return image;
   };
-}
-
-function catchSignals(lifetime: Lifetime, containers: Containers, log: Logger): void {
-  process.on("SIGTERM", () => lifetime.stop());
-  process.on("SIGINT", () => lifetime.stop());
-  process.on("SIGPIPE", () => undefined);
-  process.on("SIGUSR1", () => {
-    const { rss } = process.memoryUsage();
-    log.info(`${containers.size} containers, ${Math.round(rss / 1024)} kB resident`);
-  });
-  // a mistake in one call must not take the containers of all others with it
-  process.on("uncaughtException", (error) => log.error(`internal error: ${describe(error)}`));
-  process.on("unhandledRejection", (error) => log.error(`internal error: ${describe(error)}`));
-}
-
-interface Parts {
-  readonly native: NativeBinding;
-  readonly reactor: Reactor;
-  readonly events: Events;
-  readonly server: Server;
-}
-
-/** From the moment that the socket's name is gone, new containers get a shim of their own. */
-async function end(
-  options: ServeOptions,
-  { native, reactor, events, server }: Parts,
-): Promise<void> {
-  if (options.socketPath !== "") releaseSocket(native, options.socketPath);
-  await events.drain(drainTimeoutMs);
-  server.close();
-  reactor.stop();
 }
