@@ -56,6 +56,7 @@ class Daemon {
   readonly #containers: Containers;
   readonly #sandboxes: Sandboxes;
   readonly #housekeeping = new Housekeeping();
+  readonly #loggers = new Set<Promise<void>>();
   readonly #lifetime: Lifetime;
   #server: Server | undefined;
 
@@ -76,7 +77,9 @@ class Daemon {
     });
     const { log } = this.#environment;
     const initImage = keepImage(this.#native);
-    const host = { namespace, children, reactor, events: this.#events, log, debug, initImage };
+    const endingLoggers = this.#loggers;
+    const shared = { children, reactor, events: this.#events, log, endingLoggers };
+    const host = { namespace, debug, initImage, ...shared };
     this.#containers = new Containers(host, {
       containerAdded: () => {
         this.#housekeeping.due();
@@ -134,6 +137,7 @@ class Daemon {
     }
     await this.#events.drain(drainTimeoutMs);
     server.close();
+    await Promise.all(this.#loggers); // each has its own limit
     this.#reactor.stop();
   }
 }

@@ -33,7 +33,7 @@ describe("shim/io/logger", () => {
 
   afterEach(async () => {
     for (const io of ios) io.close();
-    await Promise.all(ios.map((io) => io.ended()));
+    await Promise.all(rig.env.endingLoggers);
     ios = [];
     const left = (): string[] => openFds().filter((fd) => !atStart.includes(fd));
     await until(() => left().length === 0);
@@ -88,7 +88,7 @@ describe("shim/io/logger", () => {
     expect(await run(io, "echo out; echo err >&2")).to.equal(0);
     await io.drained(1_000);
     io.close();
-    await io.ended();
+    await Promise.all(rig.env.endingLoggers);
     expect(text("args")).to.equal(`[${path}]\n[id]\n[a b]\n[flag]\n[]\n[--x]\n[y]\n`);
     expect(text("env")).to.equal("CONTAINER_ID=c1\nCONTAINER_NAMESPACE=tests\n");
     const fds = text("fds")
@@ -121,7 +121,7 @@ describe("shim/io/logger", () => {
     expect(await run(io, "cat; head -c 60000 /dev/zero")).to.equal(0);
     await io.drained(1_000);
     io.close();
-    await io.ended();
+    await Promise.all(rig.env.endingLoggers);
     expect(text("out").length).to.equal(60_006);
     expect(text("out").slice(0, 6)).to.equal("typed\n");
   });
@@ -132,7 +132,7 @@ describe("shim/io/logger", () => {
     );
     const first = await open({ stdout: `binary://${polite}` });
     first.close();
-    await first.ended();
+    await Promise.all(rig.env.endingLoggers);
     expect(text("got")).to.equal("term\n");
     expect(rig.logged).to.deep.equal([]);
 
@@ -143,7 +143,7 @@ describe("shim/io/logger", () => {
     const start = Date.now();
     second.close();
     expect(Date.now() - start).to.be.below(50);
-    await second.ended();
+    await Promise.all(rig.env.endingLoggers);
     expect(text("got")).to.equal("again\n");
     expect(Date.now() - start).to.be.within(300, 1_500);
     expect(rig.logged.join()).to.match(/^warn logger .*\/logger of c1 does not end after SIGTERM/);
@@ -160,7 +160,7 @@ describe("shim/io/logger", () => {
     const io = await open({ stdout: `binary-v2://${says}` });
     await run(io, "echo v2");
     io.close();
-    await io.ended();
+    await Promise.all(rig.env.endingLoggers);
     expect(text("out")).to.equal("v2\n");
   });
 
@@ -199,7 +199,7 @@ describe("shim/io/logger", () => {
     const all = await Promise.all(paths.map((path) => open({ stdout: `binary://${path}` })));
     await Promise.all(all.map((io, index) => run(io, `echo ${index + 1}`)));
     for (const io of all) io.close();
-    await Promise.all(all.map((io) => io.ended()));
+    await Promise.all(rig.env.endingLoggers);
     await sleep(1);
     expect([1, 2, 3].map((number) => text(`out${number}`))).to.deep.equal(["1\n", "2\n", "3\n"]);
   });

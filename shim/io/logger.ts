@@ -17,8 +17,8 @@ const TERM_GRACE_MS = 12_000;
 
 /** A running logger. */
 export interface LogProcess {
-  /** Ends it, after all writing ends of its pipes that are ours have been closed. Resolves when it is gone. */
-  stop(): Promise<void>;
+  /** Ends it in the background, after all writing ends of its pipes that are ours have been closed. */
+  stop(): void;
 }
 
 class RunningLogger implements LogProcess {
@@ -50,8 +50,14 @@ class RunningLogger implements LogProcess {
     }
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#stopping = true;
+    const { endingLoggers } = this.#env;
+    const ending = this.#end().finally(() => endingLoggers.delete(ending));
+    endingLoggers.add(ending);
+  }
+
+  async #end(): Promise<void> {
     const { limits } = this.#env;
     if (await within(this.#exit, limits?.endOfFileGraceMs ?? END_OF_FILE_GRACE_MS)) return;
     this.#signal(SIGTERM);
@@ -100,7 +106,7 @@ export async function startLogger(
       await untilReady(env, name, readyRead, uri.scheme === "binary-v2");
       return logger;
     } catch (error) {
-      void logger.stop();
+      logger.stop();
       throw error;
     }
   } finally {

@@ -55,7 +55,6 @@ export class PipeIo implements ProcessIo {
   #toProcess = -1;
   #input: Copy | undefined;
   #logger: LogProcess | undefined;
-  #ended: Promise<void> | undefined;
   #closed = false;
 
   constructor(env: IoEnv, owner: Owner) {
@@ -172,6 +171,10 @@ export class PipeIo implements ProcessIo {
     if (this.#source !== undefined) this.#source.hold = closeFd(this.#source.hold);
   }
 
+  exited(): void {
+    // pipes end when the last process that has them closes them
+  }
+
   async drained(timeoutMs: number): Promise<void> {
     if (this.#outputs.length > 0) {
       await within(Promise.all(this.#outputs.map((output) => output.moved)), timeoutMs);
@@ -189,11 +192,7 @@ export class PipeIo implements ProcessIo {
     this.closeStdin();
     closeFd(this.#source?.read ?? -1);
     this.#source = undefined;
-    this.#ended = this.#logger?.stop();
+    this.#logger?.stop();
     this.#logger = undefined;
-  }
-
-  ended(): Promise<void> {
-    return this.#ended ?? Promise.resolve();
   }
 }

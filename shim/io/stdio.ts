@@ -24,6 +24,8 @@ export interface IoEnv {
   readonly reactor: Reactor;
   readonly children: Children;
   readonly log: Logger;
+  /** Loggers that have been told to end and have not yet: to be awaited before the daemon ends. */
+  readonly endingLoggers: Set<Promise<void>>;
   readonly limits?: Partial<IoLimits>;
 }
 
@@ -56,12 +58,15 @@ export interface ProcessIo {
   resize(width: number, height: number): void;
   /** CloseIO: the process sees the end of its input once the client has closed its end, too. */
   closeStdin(): void;
-  /** After the process's exit: resolves when all output has been moved, `timeoutMs` later at the latest. */
+  /**
+   * The process has ended. Call it at once: only now a terminal comes to its end, which clients wait
+   * for before they ask for the deletion.
+   */
+  exited(): void;
+  /** Resolves when all output of an ended process has been moved, `timeoutMs` later at the latest. */
   drained(timeoutMs: number): Promise<void>;
   /** Ends everything at once and lets go of it; a logger is ended in the background. Idempotent. */
   close(): void;
-  /** Resolves when the logger, if there is one, has ended after close(): await it before the daemon ends. */
-  ended(): Promise<void>;
 }
 
 const nothing: ProcessIo = {
@@ -70,9 +75,9 @@ const nothing: ProcessIo = {
   attachTerminal: () => undefined,
   resize: () => undefined,
   closeStdin: () => undefined,
+  exited: () => undefined,
   drained: () => Promise.resolve(),
   close: () => undefined,
-  ended: () => Promise.resolve(),
 };
 
 /**

@@ -216,7 +216,7 @@ describe("shim/io/terminal", () => {
     await until(() => hasEnded(shells[0] ?? 0));
     await io.drained(5_000);
     io.close();
-    await io.ended();
+    await Promise.all(rig.env.endingLoggers);
     expect(fs.readFileSync(out, "utf8")).to.equal("logged\r\n");
 
     const file = join(rig.directory, "file");

@@ -29,7 +29,6 @@ export class TerminalIo implements ProcessIo {
   #input: Copy | undefined;
   #moved: Promise<void> | undefined;
   #logger: LogProcess | undefined;
-  #ended: Promise<void> | undefined;
   #exited = false;
   #closed = false;
 
@@ -71,7 +70,7 @@ export class TerminalIo implements ProcessIo {
       return;
     }
     this.#master = master;
-    this.#openPeer();
+    if (!this.#exited) this.#openPeer();
     this.#moved = this.#guard(this.#moveOutput());
     if (this.#source !== undefined) void this.#guard(this.#moveInput(this.#source));
   }
@@ -137,9 +136,13 @@ export class TerminalIo implements ProcessIo {
     if (this.#source !== undefined) this.#source.hold = closeFd(this.#source.hold);
   }
 
-  async drained(timeoutMs: number): Promise<void> {
+  exited(): void {
     this.#exited = true;
     this.#peer = closeFd(this.#peer);
+  }
+
+  async drained(timeoutMs: number): Promise<void> {
+    this.exited();
     if (this.#moved !== undefined) await within(this.#moved, timeoutMs);
   }
 
@@ -156,11 +159,7 @@ export class TerminalIo implements ProcessIo {
     this.#write = closeFd(this.#write);
     this.#hold = closeFd(this.#hold);
     this.#unused = closeFd(this.#unused);
-    this.#ended = this.#logger?.stop();
+    this.#logger?.stop();
     this.#logger = undefined;
-  }
-
-  ended(): Promise<void> {
-    return this.#ended ?? Promise.resolve();
   }
 }

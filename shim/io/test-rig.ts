@@ -48,7 +48,7 @@ export function startRig(limits: IoEnv["limits"] = {}): Rig {
     toStderr: false,
   };
   return {
-    env: { reactor, children, log, limits },
+    env: { reactor, children, log, endingLoggers: new Set(), limits },
     native,
     reactor,
     children,

@@ -14,6 +14,8 @@ export interface Host {
   readonly events: Events;
   readonly log: Logger;
   readonly debug: boolean;
+  /** Loggers of deleted processes that have not ended yet. */
+  readonly endingLoggers: Set<Promise<void>>;
   /** The sealed executable that all inits are started from. */
   readonly initImage: () => number;
 }

@@ -103,6 +103,7 @@ export class TaskProcess {
     this.#status = "stopped";
     this.#exit = exit;
     this.#closePidfd();
+    this.io?.exited();
     this.#tell(exit);
   }
 

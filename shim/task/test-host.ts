@@ -62,6 +62,7 @@ export function startHost(): TestHost {
     },
     log: keepLog(logged),
     debug: true,
+    endingLoggers: new Set(),
     initImage: () => image,
   };
   const test: TestHost = {
