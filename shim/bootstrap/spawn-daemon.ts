@@ -1,7 +1,7 @@
 /** Starts the shim's daemon: its arguments, environment, session, cgroup and place among the OOM killer's victims. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { wrap } from "../../runtime/base/errors.ts";
-import type { NativeBinding } from "../../runtime/native/binding.ts";
+import { errnoOf, wrap } from "../../runtime/base/errors.ts";
+import type { NativeBinding, SpawnOptions } from "../../runtime/native/binding.ts";
 import type { Flags } from "./flags.ts";
 
 /** What the daemon has to know besides the command line that containerd gave to `start`. */
@@ -71,22 +71,16 @@ export async function spawnDaemon(
   if ((process.env["SCHED_CORE"] ?? "") !== "") newCoreGroup(native);
   // set here, where the daemon inherits it: before it the kernel must not choose what it would not choose after
   raiseOwnOomScore();
-  let daemon: Daemon;
-  try {
-    daemon = native.spawn({
-      file: process.execPath,
-      argv: daemonArguments(flags, settings),
-      env: daemonEnvironment(process.env, settings.eventsAddress),
-      // nothing of ours: containerd reads what `start` prints until the last holder of the pipe has closed it
-      stdio: [-1, -1, -1, settings.listener],
-      keepFds: [],
-      cloneFlags: 0,
-      cgroupFd: -1,
-      newSession: true,
-    });
-  } catch (error) {
-    throw wrap(error, { op: "start the shim's daemon", path: process.execPath });
-  }
+  const daemon = execute(native, {
+    argv: daemonArguments(flags, settings),
+    env: daemonEnvironment(process.env, settings.eventsAddress),
+    // nothing of ours: containerd reads what `start` prints until the last holder of the pipe has closed it
+    stdio: [-1, -1, -1, settings.listener],
+    keepFds: [],
+    cloneFlags: 0,
+    cgroupFd: -1,
+    newSession: true,
+  });
   try {
     if (settings.shimCgroup !== "") {
       const { joinShimCgroup } = await import("./shim-cgroup.ts");
@@ -97,6 +91,24 @@ export async function spawnDaemon(
     throw error;
   }
   return daemon;
+}
+
+/**
+ * Starts our own executable under the name that we were called by, from which the kernel makes the one that process
+ * lists show (containerd-shim, as for all shims). An upgrade may have replaced it since; then it is started as it was.
+ */
+function execute(native: NativeBinding, options: Omit<SpawnOptions, "file">): Daemon {
+  const path = process.argv0.startsWith("/") ? process.argv0 : process.execPath;
+  try {
+    try {
+      return native.spawn({ ...options, file: path });
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      return native.spawn({ ...options, file: "/proc/self/exe" });
+    }
+  } catch (error) {
+    throw wrap(error, { op: "start the shim's daemon", path });
+  }
 }
 
 const SIGKILL = 9;
