@@ -140,6 +140,9 @@ describe("light-fs", () => {
     light.mkdirSync(join(directory, "full"), { recursive: true });
     light.mkdirSync(join(directory, "a/b/c"), { recursive: true, mode: 0o700 });
     expect(fs.statSync(join(directory, "a/b/c")).mode & 0o777).to.equal(0o700);
+    expect(
+      outcome(() => light.mkdirSync("/proc/absent/below", { recursive: true })),
+    ).to.deep.include({ code: "ENOENT", syscall: "mkdir" });
     light.chmodSync(join(directory, "a"), 0o1750);
     expect(fs.statSync(join(directory, "a")).mode & 0o7777).to.equal(0o1750);
     light.rmdirSync(join(directory, "a/b/c"));

@@ -242,17 +242,24 @@ export function mkdirSync(path: string, options: MkdirOptions | number = {}): vo
 }
 
 function makeAll(fast: NativeIo, path: string, mode: number): void {
+  const slash = path.lastIndexOf("/");
+  try {
+    makeOne(fast, path, mode);
+  } catch (error) {
+    if (slash <= 0 || (error as { code?: unknown }).code !== "ENOENT") throw error;
+    makeAll(fast, path.slice(0, slash), mode);
+    // /proc says ENOENT for good
+    makeOne(fast, path, mode);
+  }
+}
+
+/** A directory that is there already is fine. */
+function makeOne(fast: NativeIo, path: string, mode: number): void {
   try {
     fast.mkdir(path, mode);
   } catch (error) {
     const { code } = error as { code?: unknown };
-    const slash = path.lastIndexOf("/");
-    if (code === "ENOENT" && slash > 0) {
-      makeAll(fast, path.slice(0, slash), mode);
-      makeAll(fast, path, mode);
-    } else if (code !== "EEXIST" || statSync(path)?.isDirectory() !== true) {
-      throw error;
-    }
+    if (code !== "EEXIST" || statSync(path)?.isDirectory() !== true) throw error;
   }
 }
 
