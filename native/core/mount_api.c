@@ -222,6 +222,12 @@ static bool worth_classic(const struct tsr_mount_request *request,
     return number == ENOSYS || number == EPERM || (number == EINVAL && is_overlay(request));
 }
 
+/* Does the new way's failure say more than one of mount(2)? Not when the kernel just has no word for a layer. */
+static bool worth_words(const struct tsr_mount_failure *failure)
+{
+    return failure->detail[0] != 0 && strstr(failure->detail, "'lowerdir+'") == NULL;
+}
+
 /* Runs `classic`, and goes back to the first failure where the second says less. */
 static int fall_back(int (*classic)(const struct tsr_mount_request *, const char *,
                                     struct tsr_mount_failure *),
@@ -231,8 +237,7 @@ static int fall_back(int (*classic)(const struct tsr_mount_request *, const char
     const struct tsr_mount_failure first = *failure;
     memset(failure, 0, sizeof *failure);
     const int result = classic(request, source, failure);
-    if (result < 0 && failure->detail[0] == 0 && first.detail[0] != 0 &&
-        strstr(first.detail, "lowerdir+") == NULL)
+    if (result < 0 && failure->detail[0] == 0 && worth_words(&first))
         *failure = first;
     return result;
 }
@@ -269,25 +274,52 @@ static int mount_in_place(const struct tsr_mount_request *request, const char *s
     return target < 0 ? -1 : tsr_mount_classic(request, source, target, failure);
 }
 
-static int mount_source(const struct tsr_mount_request *request, const char *source, int target,
-                        int user, struct tsr_mount_failure *failure)
+/* By the new calls, which old kernels and filters lack. */
+static int mount_by_fd(const struct tsr_mount_request *request, const char *source, int target,
+                       int user, bool in_place, struct tsr_mount_failure *failure)
 {
-    const bool classic = request->classic || !fits_fsconfig(request, source);
-    const bool in_place = user < 0 && (request->set_below | request->clear_below) == 0;
-    if (classic && in_place)
-        return tsr_mount_classic(request, source, target, failure);
-    TSR_SCOPED_FD int tree = -1;
-    if (classic)
-        tree = classic_tree(request, source, failure);
-    else
-        tree = request->kind == TSR_MOUNT_NEW ? new_tree(request, source, failure)
-                                              : bound_tree(request, failure);
-    if (tree < 0 && !classic && worth_classic(request, failure)) {
+    TSR_SCOPED_FD int tree = request->kind == TSR_MOUNT_NEW ? new_tree(request, source, failure)
+                                                            : bound_tree(request, failure);
+    if (tree < 0 && worth_classic(request, failure)) {
         if (in_place)
             return fall_back(mount_in_place, request, source, failure);
         tree = fall_back(classic_tree, request, source, failure);
     }
     return tree < 0 ? -1 : attach(request, tree, target, user, failure);
+}
+
+/*
+ * As mount(2) has made it, /proc/self/mountinfo lists an overlay's layers in one `lowerdir=`, which is what tools look
+ * for; where it fails, a context finds better words.
+ */
+static int mount_overlay(const struct tsr_mount_request *request, const char *source, int target,
+                         struct tsr_mount_failure *failure)
+{
+    if (tsr_mount_classic(request, source, target, failure) == 0)
+        return 0;
+    const struct tsr_mount_failure first = *failure;
+    memset(failure, 0, sizeof *failure);
+    TSR_SCOPED_FD int tree = new_tree(request, source, failure);
+    if (tree >= 0)
+        return attach(request, tree, target, -1, failure);
+    if (!worth_words(failure))
+        *failure = first;
+    return -1;
+}
+
+static int mount_source(const struct tsr_mount_request *request, const char *source, int target,
+                        int user, struct tsr_mount_failure *failure)
+{
+    const bool in_place = user < 0 && (request->set_below | request->clear_below) == 0;
+    if (request->classic || !fits_fsconfig(request, source)) {
+        if (in_place)
+            return tsr_mount_classic(request, source, target, failure);
+        TSR_SCOPED_FD int tree = classic_tree(request, source, failure);
+        return tree < 0 ? -1 : attach(request, tree, target, user, failure);
+    }
+    if (in_place && is_overlay(request) && tsr_is_short(request))
+        return mount_overlay(request, source, target, failure);
+    return mount_by_fd(request, source, target, user, in_place, failure);
 }
 
 static int remount(const struct tsr_mount_request *request, int target,

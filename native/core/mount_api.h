@@ -70,6 +70,9 @@ static inline int tsr_mount_failed(struct tsr_mount_failure *failure, const char
 int tsr_mount_classic(const struct tsr_mount_request *request, const char *source, int target,
                       struct tsr_mount_failure *failure);
 
+/* Do its options fit into the page that mount(2) takes, layers by their own names? */
+bool tsr_is_short(const struct tsr_mount_request *request);
+
 /*
  * Puts id-mapped copies over the layers, in a mount namespace that only this thread is in; `home` becomes an fd of
  * the former one.

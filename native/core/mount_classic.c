@@ -94,6 +94,8 @@ static void add_option(struct data *data, const char *option)
 static void add_layers(struct data *data, const struct tsr_mount_request *request)
 {
     const char *separator = data->used == 0 ? "lowerdir=" : ",lowerdir=";
+    if (request->layers[0] == NULL)
+        return;
     for (char *const *layer = request->layers; *layer != NULL; layer++) {
         add(data, separator, *layer);
         separator = ":";
@@ -195,6 +197,16 @@ static int mount_numbered(const struct tsr_mount_request *request, const char *s
     return result;
 }
 
+bool tsr_is_short(const struct tsr_mount_request *request)
+{
+    struct data data = {.text = NULL, .size = 0, .used = 0};
+    for (char *const *option = request->options; *option != NULL; option++)
+        add_option(&data, *option);
+    add_layers(&data, request);
+    return data.used < (size_t)sysconf(_SC_PAGESIZE) && is_plain(request->layers) &&
+           is_plain(request->data_layers);
+}
+
 static int mount_new(const struct tsr_mount_request *request, const char *source, const char *place,
                      struct tsr_mount_failure *failure)
 {
@@ -204,15 +216,11 @@ static int mount_new(const struct tsr_mount_request *request, const char *source
         return tsr_mount_failed(failure, "calloc");
     for (char *const *option = request->options; *option != NULL; option++)
         add_option(&data, *option);
-    const size_t used = data.used;
-    if (request->layers[0] != NULL)
-        add_layers(&data, request);
     int result;
-    if (request->layers[0] == NULL ||
-        (data.used < page && is_plain(request->layers) && is_plain(request->data_layers))) {
+    if (tsr_is_short(request)) {
+        add_layers(&data, request);
         result = mount_data(request, source, place, &data, failure);
     } else {
-        data.used = used;
         result = mount_numbered(request, source, place, &data, failure);
     }
     free(data.text);

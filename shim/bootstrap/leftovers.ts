@@ -12,6 +12,8 @@ import { unmountRootfs } from "../rootfs/unmount.ts";
 /** Of the 5 s after which containerd kills us: for processes and hooks, and for all. */
 const containerMs = 2500;
 const totalMs = 4500;
+/** The rest of it, when a busy mount is detached. */
+const detachMs = 500;
 
 export interface Leftovers {
   /** State root of the containers of the namespace. */
@@ -36,8 +38,9 @@ export async function removeLeftovers(
     warn(`delete container ${id}: ${describe(error)}`);
   }
   try {
+    const patienceMs = Math.max(began + totalMs - detachMs - Date.now(), 0);
     await unmountRootfs(
-      { native, waiter: waiterUntil(native, began + totalMs), log: { warn } },
+      { native, waiter: waiterUntil(native, began + totalMs), log: { warn }, patienceMs },
       rootfs,
     );
   } catch (error) {

@@ -11,6 +11,8 @@ export interface MountEnvironment {
   /** The reactor's in the daemon; one that blocks in a helper process. */
   readonly waiter: Waiter;
   readonly log: Pick<Logger, "warn">;
+  /** How long a busy mount is waited for before it is detached; 2500 when not given. */
+  readonly patienceMs?: number;
 }
 
 /** Waits for what mounts.mount or mounts.unmount has started; throws what it ended with. */

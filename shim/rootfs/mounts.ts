@@ -6,6 +6,7 @@ import {
   errnoText,
   fail,
   type RuntimeError,
+  wrap,
 } from "../../runtime/base/errors.ts";
 import { withUndo } from "../../runtime/base/undo.ts";
 import { detailOf, type MountEnvironment, outcome } from "./environment.ts";
@@ -74,7 +75,7 @@ function makeRootfs(rootfs: string): void {
   try {
     mkdirSync(rootfs, 0o711);
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error;
+    if (errnoOf(error) !== "EEXIST") throw wrap(error, { op: "make", path: rootfs });
   }
 }
 

@@ -7,13 +7,13 @@ import { findProgram, runProgram } from "./mount-helper.ts";
 
 const MNT_DETACH = 2;
 
-/** As containerd: somebody may be looking into it (a scanner, a container that was just killed). */
-const attempts = 50;
+/** As containerd, 50 times: somebody may be looking into it (a scanner, a container that was just killed). */
+const usualPatienceMs = 2500;
 const pauseMs = 50;
 
 /**
  * Unmounts `rootfs` and what is below it, however often it was mounted over; deepest first. Does nothing when nothing
- * is mounted or there is no such directory. A busy one is tried again for 2.5 s and then detached: it goes when its
+ * is mounted or there is no such directory. A busy one is tried again for a while and then detached: it goes when its
  * last user has.
  * @throws RuntimeError for failures that waiting does not help.
  */
@@ -39,13 +39,14 @@ async function insist(
   path: string,
   unmount: (flags: number) => Promise<unknown>,
 ): Promise<void> {
-  let busy: unknown;
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    if (attempt > 0) await env.waiter.wait([], pauseMs);
-    busy = await unmount(0);
+  const patience = env.patienceMs ?? usualPatienceMs;
+  for (let waited = 0; ; waited += pauseMs) {
+    const busy = await unmount(0);
     if (busy === undefined) return;
+    if (waited >= patience) break;
+    await env.waiter.wait([], pauseMs);
   }
-  env.log.warn(`${path} is still busy after ${(attempts * pauseMs) / 1000} s, it is detached`);
+  env.log.warn(`${path} is still busy after ${patience} ms, it is detached`);
   const left = await unmount(MNT_DETACH);
   if (left !== undefined) throw wrap(left, { op: "unmount", path });
 }
