@@ -1,12 +1,13 @@
 /** Owns running `ctr` against the run's containerd, and handles of containers made by it. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { baseConfig, type Config } from "../../harness/bundle.ts";
 import { idPrefix, runToken } from "../../harness/environment.ts";
 import { isAlive, parentOf } from "../../harness/processes.ts";
 import { onPty, type Terminal } from "../../harness/terminal.ts";
 import { until } from "../../harness/wait.ts";
-import { address, bundleOf, fifoDirectory } from "./daemon.ts";
+import { address, bundleOf, fifoDirectory, workDirectory } from "./daemon.ts";
 import { imageName } from "./image.ts";
 import { containerdBin, runtimeType } from "./subject.ts";
 
@@ -156,9 +157,14 @@ export function ctrOnPty(args: readonly string[], rows = 24, cols = 80): Termina
 
 let serial = 0;
 
-/** A new id. */
+/** Every id and group so far: each may have a socket. */
+export const socketNames: string[] = [];
+
+/** A new id, of a container or of a group. */
 export function freshId(): string {
-  return `${idPrefix}-${++serial}`;
+  const id = `${idPrefix}-${++serial}`;
+  socketNames.push(id);
+  return id;
 }
 
 export type TaskStatus = "CREATED" | "RUNNING" | "STOPPED" | "PAUSED" | "UNKNOWN";
@@ -232,6 +238,30 @@ export class Container {
   /** `ctr run --detach`, by default of something that sleeps. */
   async up(flags: readonly string[] = [], command: readonly string[] = ["sleep", "1000"]) {
     (await this.run(["--detach", ...flags], command)).ok();
+    return this;
+  }
+
+  /** `up` with a config of one's own, on the shared root filesystem, sleeping unless the edit says otherwise. */
+  async upWithConfig(edit: (config: Config) => void): Promise<this> {
+    (await this.runWithConfig(["--detach"], edit)).ok();
+    return this;
+  }
+
+  /** `ctr run` with a config of one's own. */
+  runWithConfig(flags: readonly string[], edit: (config: Config) => void): Promise<CtrResult> {
+    const config = baseConfig();
+    config.process.args = ["/bin/sleep", "1000"];
+    config.linux.cgroupsPath = `/${this.namespace}/${this.id}`;
+    edit(config);
+    const file = join(workDirectory("config"), "config.json");
+    writeFileSync(file, JSON.stringify(config));
+    return this.run([...flags, "--config", file], []);
+  }
+
+  /** `up` of something on a terminal: ctr demands one of its own even so. */
+  async upOnTerminal(command: readonly string[]): Promise<this> {
+    const terminal = ctrOnPty(runArgs(["--detach", "--tty"], this.id, command));
+    if ((await terminal.exit()) !== 0) throw new Error(`ctr run --tty: ${terminal.output}`);
     return this;
   }
 

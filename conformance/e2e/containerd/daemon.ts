@@ -52,11 +52,14 @@ export function bundleOf(namespace: string, id: string): string {
   return join(home(), "state", "io.containerd.runtime.v2.task", namespace, id);
 }
 
-/** Plugins that this suite has no use for: they look for programs, make directories elsewhere, or open ports. */
-const disabled = [
+const criPlugins = [
   "io.containerd.grpc.v1.cri",
   "io.containerd.cri.v1.images",
   "io.containerd.cri.v1.runtime",
+];
+
+/** Plugins that no suite has a use for: they look for programs, make directories elsewhere, or open ports. */
+const disabled = [
   "io.containerd.internal.v1.opt",
   "io.containerd.nri.v1.nri",
   "io.containerd.internal.v1.tracing",
@@ -66,23 +69,41 @@ const disabled = [
   ),
 ];
 
+/** What a suite of Kubernetes' interface adds to the daemon. */
+export interface CriSetup {
+  /** Tables for the configuration. */
+  readonly tables: () => string;
+  /** Version of the configuration's format. */
+  readonly version: 2 | 3;
+  /** What precedes containerd on its command line. */
+  readonly wrapper: () => readonly string[];
+}
+
+let cri: CriSetup | undefined;
+
+/** Lets the daemon serve Kubernetes' interface from the next start on. */
+export function enableCri(setup: CriSetup): void {
+  cri = setup;
+}
+
 function writeConfig(): string {
   const path = join(home(), "config.toml");
   const quoted = (text: string) => JSON.stringify(text);
+  const unused = cri === undefined ? [...criPlugins, ...disabled] : disabled;
   writeFileSync(
     path,
     [
-      "version = 2",
+      `version = ${cri?.version ?? 2}`,
       `root = ${quoted(join(home(), "root"))}`,
       `state = ${quoted(join(home(), "state"))}`,
-      `disabled_plugins = [${disabled.map(quoted).join(", ")}]`,
+      `disabled_plugins = [${unused.map(quoted).join(", ")}]`,
       "[grpc]",
       `address = ${quoted(address())}`,
       "[ttrpc]",
       `address = ${quoted(`${address()}.ttrpc`)}`,
       "[debug]",
       `level = ${quoted(process.env["CONTAINERD_LOG_LEVEL"] || "info")}`,
-      "",
+      cri?.tables() ?? "",
     ].join("\n"),
   );
   return path;
@@ -106,7 +127,9 @@ export async function startDaemon(): Promise<void> {
   const config = writeConfig();
   const log = openSync(join(home(), "log"), "a");
   const [token, value] = runToken.split("=") as [string, string];
-  child = spawn(join(containerdBin, "containerd"), ["--config", config], {
+  const wrapper = cri?.wrapper() ?? [];
+  const command = [...wrapper, join(containerdBin, "containerd"), "--config", config];
+  child = spawn(command[0] ?? "", command.slice(1), {
     stdio: ["ignore", log, log],
     env: { ...process.env, PATH: daemonPath, [token]: value },
   });

@@ -1,5 +1,5 @@
 /** Owns the fifos that ctr makes for a container: finding one, reading it as a client does. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fifoDirectory, workDirectory } from "./daemon.ts";
@@ -20,12 +20,22 @@ export interface Followed {
   readonly done: Promise<unknown>;
 }
 
+const readers = new Set<ChildProcess>();
+
+/** Ends the readers that a failed case has not waited for. */
+export function closeReaders(): void {
+  for (const child of readers) child.kill("SIGKILL");
+}
+
 /** Copies a fifo into a file until its end. */
 export function follow(fifo: string): Followed {
   const file = join(workDirectory("follow"), "output");
   const fd = openSync(file, "w");
-  const child = spawn("cat", [fifo], { stdio: ["ignore", fd, "inherit"] });
+  const child = spawn("cat", [fifo], { stdio: ["ignore", fd, "ignore"] });
+  readers.add(child);
   closeSync(fd);
-  const done = new Promise((resolve) => child.on("exit", resolve));
+  const done = new Promise((resolve) => child.on("exit", resolve)).then(() =>
+    readers.delete(child),
+  );
   return { text: () => readFileSync(file, "utf8"), done };
 }

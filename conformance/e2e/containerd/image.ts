@@ -31,30 +31,53 @@ function addJson(layout: string, mediaType: string, value: unknown): Descriptor 
   return addBlob(layout, mediaType, Buffer.from(JSON.stringify(value)));
 }
 
-/** Writes the archive and returns its path. */
-export function buildImage(): string {
-  const work = scratchDirectory("image");
-  const rootfs = buildRootfs(join(work, "rootfs"));
-  const layout = join(work, "layout");
-  mkdirSync(join(layout, "blobs", "sha256"), { recursive: true });
-  const layerFile = join(work, "layer.tar");
-  execFileSync("tar", ["--numeric-owner", "-C", rootfs, "-cf", layerFile, "."]);
-  const layer = addBlob(layout, mediaTypes.layer, readFileSync(layerFile));
-  const config = addJson(layout, mediaTypes.config, {
+/** One image of an archive: all share the file system. */
+export interface Image {
+  readonly name: string;
+  /** The `config` member of its configuration. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+const environment = ["PATH=/bin:/usr/bin", "IMAGE=e2e"];
+
+/** What `ctr` runs. */
+const shellImage: Image = {
+  name: imageName,
+  config: { Env: environment, Cmd: ["sh"], WorkingDir: "/" },
+};
+
+function addManifest(layout: string, layer: Descriptor, { name, config }: Image) {
+  const settings = addJson(layout, mediaTypes.config, {
     architecture: { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch,
     os: "linux",
-    config: { Env: ["PATH=/bin:/usr/bin", "IMAGE=e2e"], Cmd: ["sh"], WorkingDir: "/" },
+    config,
     rootfs: { type: "layers", diff_ids: [layer.digest] },
   });
   const manifest = addJson(layout, mediaTypes.manifest, {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
-    config,
+    config: settings,
     layers: [layer],
   });
-  const named = { ...manifest, annotations: { "io.containerd.image.name": imageName } };
+  return { ...manifest, annotations: { "io.containerd.image.name": name } };
+}
+
+/** Writes the archive and returns its path. `edit` changes the file system first. */
+export function buildImage(
+  images: readonly Image[] = [shellImage],
+  edit: (rootfs: string) => void = () => undefined,
+): string {
+  const work = scratchDirectory("image");
+  const rootfs = buildRootfs(join(work, "rootfs"));
+  edit(rootfs);
+  const layout = join(work, "layout");
+  mkdirSync(join(layout, "blobs", "sha256"), { recursive: true });
+  const layerFile = join(work, "layer.tar");
+  execFileSync("tar", ["--numeric-owner", "-C", rootfs, "-cf", layerFile, "."]);
+  const layer = addBlob(layout, mediaTypes.layer, readFileSync(layerFile));
+  const manifests = images.map((image) => addManifest(layout, layer, image));
   writeFileSync(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
-  const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [named] };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
   writeFileSync(join(layout, "index.json"), JSON.stringify(index));
   const archive = join(work, "image.tar");
   execFileSync("tar", ["-C", layout, "-cf", `${archive}.new`, "."]);

@@ -1,20 +1,28 @@
 /** Where output goes: fifos, files, logger programs; and that containers do not wait for each other's readers. */
-import { expect } from "chai";
+
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { expect } from "chai";
 import { readOrEmpty } from "../../harness/processes.ts";
 import { until } from "../../harness/wait.ts";
-import { Container } from "./ctr.ts";
+import { Container, freshId } from "./ctr.ts";
 import { workDirectory } from "./daemon.ts";
 import { fifoOf, follow } from "./fifos.ts";
+import { known } from "./subject.ts";
 
 const shell = (script: string): string[] => ["sh", "-c", script];
 
+/** The ctr that starts a container copies its output until it ends: what a case reads must come later. */
+const awaitGo = "until test -e /go; do sleep 0.01; done";
+
 describe("output to fifos", () => {
-  it("waits for a reader and has its end when the container has ended", async () => {
-    const c = await new Container().up([], shell("seq 1 5000; sleep 0.3; echo late"));
-    await c.reaches("STOPPED");
+  it("waits for a reader while the container lives, and has its end when it has ended", async () => {
+    const script = `${awaitGo}; seq 1 5000; touch /written; until test -e /late; do sleep 0.01; done`;
+    const c = await new Container().up([], shell(`${script}; echo late`));
+    (await c.exec(shell("touch /go; until test -e /written; do sleep 0.01; done"))).ok();
     const output = follow(fifoOf(c.id, "stdout"));
+    await until("what was written before", () => output.text().endsWith("5000\n"));
+    await c.exec(["touch", "/late"]);
     await until("all of it", () => output.text().endsWith("5000\nlate\n"));
     expect(output.text().split("\n").length).to.equal(5002);
     await c.remove();
@@ -22,8 +30,10 @@ describe("output to fifos", () => {
   });
 
   it("holds a writer back, and only that one", async () => {
-    const group = ["--annotation", "io.containerd.runc.v2.group=slow"];
-    const slow = await new Container().up(group, shell("head -c 4194304 /dev/zero; touch /written; sleep 1000"));
+    const group = ["--annotation", `io.containerd.runc.v2.group=${freshId()}`];
+    const script = `${awaitGo}; head -c 4194304 /dev/zero; touch /written; sleep 1000`;
+    const slow = await new Container().up(group, shell(script));
+    (await slow.exec(["touch", "/go"])).ok();
     const other = await new Container().up(group);
     expect((await slow.exec(["ls", "/written"])).status).to.not.equal(0);
     for (let i = 0; i < 5; i++) {
@@ -56,18 +66,28 @@ describe("output to fifos", () => {
 });
 
 describe("output to a file", () => {
-  it("gets both streams, appended, in a new directory", async () => {
-    const file = join(workDirectory("log"), "a", "b", "log");
-    const flags = ["--rm", "--log-uri", `file://${file}`];
-    for (const word of ["one", "two"]) {
-      const c = new Container();
-      (await c.run(flags, shell(`echo ${word}; echo err >&2`))).ok();
-    }
-    const lines = readFileSync(file, "utf8").trim().split("\n");
-    expect(lines.toSorted()).to.deep.equal(["err", "err", "one", "two"]);
-    expect(lines.indexOf("one")).to.be.below(lines.indexOf("two"));
-    expect(statSync(file).mode & 0o777).to.equal(0o644);
-  });
+  const lost = "sometimes loses what one of the two streams of a short-lived container brings";
+
+  it(
+    "gets both streams, appended, in a new directory",
+    known(
+      { shim: "runc" },
+      lost,
+      async () => {
+        const file = join(workDirectory("log"), "a", "b", "log");
+        const flags = ["--rm", "--log-uri", `file://${file}`];
+        for (const word of ["one", "two"]) {
+          const c = new Container();
+          (await c.run(flags, shell(`echo ${word}; echo err >&2`))).ok();
+        }
+        const lines = readFileSync(file, "utf8").trim().split("\n");
+        expect(lines.toSorted()).to.deep.equal(["err", "err", "one", "two"]);
+        expect(lines.indexOf("one")).to.be.below(lines.indexOf("two"));
+        expect(statSync(file).mode & 0o777).to.equal(0o644);
+      },
+      "sometimes",
+    ),
+  );
 
   it("loses nothing", async () => {
     const file = join(workDirectory("log"), "log");

@@ -115,10 +115,11 @@ export class ShimClient {
   /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
 
-  constructor(path: string, namespace: string) {
+  /** `reads` false: answers are left in the socket's buffer. */
+  constructor(path: string, namespace: string, { reads = true } = {}) {
     this.namespace = namespace;
     this.socket = connect(path);
-    this.socket.on("data", (chunk: Buffer) => this.take(chunk));
+    if (reads) this.socket.on("data", (chunk: Buffer) => this.take(chunk));
     this.socket.on("error", () => undefined);
     this.closed = new Promise((resolve) => {
       this.socket.on("close", () => {
