@@ -1,4 +1,4 @@
-/** Kills by the kernel in real v1 cgroups, and in files that stand for a v2 cgroup. */
+/** Kills by the kernel in real cgroups of the host's version, and in files that stand for a v2 cgroup. */
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   closeSync,
@@ -46,7 +46,7 @@ function removed(directory: string): boolean {
 /** Takes 64 MiB in a process of its own that joins through `fds`; resolves when that has ended. */
 function hog(fds: readonly number[], directory?: string): Promise<void> {
   const joins = fds.map((_, at) => `echo 0 >&${at + 3}`);
-  if (directory !== undefined) joins.push(`echo 0 > ${directory}/tasks`);
+  if (directory !== undefined) joins.push(`echo 0 > ${directory}/cgroup.procs`);
   const script = `${joins.join(" && ")} && x=$(head -c 64M /dev/zero | tr '\\0' x)`;
   const child: ChildProcess = spawn("bash", ["-c", script], {
     stdio: ["ignore", "ignore", "ignore", ...fds],
@@ -163,6 +163,54 @@ describe("watch for memory kills", () => {
       expect(kills).to.equal(0);
       // whoever dies holds it for a moment
       await until(() => removed(neighbour));
+    });
+  });
+
+  describe("v2 for real", () => {
+    let cgroups: CgroupManager;
+
+    before(function () {
+      if (process.getuid?.() !== 0 || cgroupHost().mode !== "v2") this.skip();
+    });
+    beforeEach(() => {
+      cgroups = openCgroups({
+        id: "c",
+        cgroupsPath: `/tsrunc-oom-${process.pid}`,
+        systemd: false,
+        rootless: false,
+        native: () => native,
+      });
+      cgroups.create({ memory: { limit: 8 << 20, swap: 8 << 20 } });
+    });
+    afterEach(() => {
+      if (cgroups !== undefined) remove(cgroups);
+    });
+
+    it("tells of a kill while the container lives, and stops when it ends", async () => {
+      const directory = cgroups.paths[""] ?? "";
+      const script = `echo 0 > ${directory}/cgroup.procs; exec sleep 60`;
+      const sleeper = spawn("bash", ["-c", script], { stdio: "ignore" });
+      await until(() => cgroups.pids().length === 1);
+      const fds = openFds();
+      const watch = watchOom(reactor, cgroups, count);
+      await hog([], directory);
+      await until(() => kills > 0);
+      const ended = new Promise((resolve) => sleeper.once("exit", resolve));
+      sleeper.kill("SIGKILL");
+      await ended;
+      // the watch ends by itself: the cgroup is empty
+      await until(() => openFds() === fds);
+      watch.close();
+      expect(kills).to.equal(1);
+    });
+
+    it("tells of the last kill when it is closed", async () => {
+      const directory = cgroups.paths[""] ?? "";
+      const deaf = { ...reactor, ready: () => new Promise<boolean>(() => undefined) };
+      const watch = watchOom(deaf, cgroups, count);
+      await hog([], directory);
+      watch.close();
+      expect(kills).to.equal(1);
     });
   });
 

@@ -162,6 +162,36 @@ describe("metrics of a v2 cgroup", () => {
   });
 });
 
+describe("metrics of a v2 cgroup with all controllers", () => {
+  let cgroups: CgroupManager;
+
+  before(function () {
+    if (!existsSync(`${libexecDir()}/tsrunc.node`)) this.skip();
+    if (process.getuid?.() !== 0 || cgroupHost().mode !== "v2") this.skip();
+  });
+  afterEach(() => {
+    if (cgroups !== undefined) remove(cgroups);
+  });
+
+  it("are what the files say, and say of a kill after the end", async () => {
+    const cgroupsPath = `/tsrunc-metrics-${process.pid}`;
+    const common = { id: "c", systemd: false, rootless: false, native };
+    cgroups = openCgroups({ ...common, cgroupsPath });
+    cgroups.create({ memory: { limit: 8 << 20, swap: 8 << 20 }, pids: { limit: 20 } });
+    const directory = cgroups.paths[""] ?? "";
+    const script = `echo 0 > ${directory}/cgroup.procs && x=$(head -c 64M /dev/zero | tr '\\0' x)`;
+    await new Promise((resolve) => spawn("bash", ["-c", script]).once("exit", resolve));
+    const { value } = encodeMetrics(cgroups);
+    const { pids, cpu, memory, memoryEvents } = decodeV2(value);
+    expect(pids).to.deep.include({ limit: 20 });
+    expect(cpu?.usageUsec).to.be.greaterThan(0);
+    expect(memory).to.deep.include({ usageLimit: 8 << 20, swapLimit: 0 });
+    expect(memory?.pgfault).to.be.greaterThan(0);
+    expect(memory?.maxUsage).to.be.within(1 << 20, 8 << 20);
+    expect(memoryEvents?.oomKill).to.equal(1);
+  });
+});
+
 describe("metrics of v1 cgroups", () => {
   const parent = `/tsrunc-metrics-${process.pid}`;
   let cgroups: CgroupManager;
