@@ -18,3 +18,18 @@ export async function until<T>(
     await sleep(5);
   }
 }
+
+/** `until` for a condition that takes time to look at. */
+export async function eventually<T>(
+  what: string,
+  holds: () => Promise<T>,
+  timeoutMs = 10_000,
+): Promise<NonNullable<T>> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await holds();
+    if (value) return value as NonNullable<T>;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+    await sleep(50);
+  }
+}
