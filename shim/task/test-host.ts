@@ -126,7 +126,7 @@ function makeRequest(
     ...base,
     process: { ...base.process, cwd: "/", terminal: false, args: ["sh", "-c", script] },
     root: { path: "rootfs" },
-    linux: { ...base.linux, cgroupsPath: `/tsrunc-test-${process.pid}/${id}` },
+    linux: { ...base.linux, cgroupsPath: `/tsrunc-test-${process.pid}-${id}` },
   };
   fs.writeFileSync(join(bundle, "config.json"), JSON.stringify(change(spec)));
   return {
