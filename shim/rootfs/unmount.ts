@@ -9,7 +9,8 @@ const MNT_DETACH = 2;
 
 /** As containerd, 50 times: somebody may be looking into it (a scanner, a container that was just killed). */
 const usualPatienceMs = 2500;
-const pauseMs = 50;
+/** The longest pause between attempts; they start short, for a program that is just being spawned with our fds. */
+const longestPauseMs = 50;
 
 /**
  * Unmounts `rootfs` and what is below it, however often it was mounted over; deepest first. Does nothing when nothing
@@ -40,10 +41,12 @@ async function insist(
   unmount: (flags: number) => Promise<unknown>,
 ): Promise<void> {
   const patience = env.patienceMs ?? usualPatienceMs;
+  let pauseMs = 1;
   for (let waited = 0; ; waited += pauseMs) {
     const busy = await unmount(0);
     if (busy === undefined) return;
     if (waited >= patience) break;
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     await env.waiter.wait([], pauseMs);
   }
   env.log.warn(`${path} is still busy after ${patience} ms, it is detached`);
