@@ -26,7 +26,8 @@ static int free_device(char name[TSR_LOOP_NAME], struct tsr_error *error)
     return 0;
 }
 
-static int set_up_old(int device, int image, const struct loop_info64 *info, struct tsr_error *error)
+static int set_up_old(int device, int image, const struct loop_info64 *info,
+                      struct tsr_error *error)
 {
     if (ioctl(device, LOOP_SET_FD, image) != 0)
         return tsr_fail(error, "LOOP_SET_FD");
@@ -34,7 +35,8 @@ static int set_up_old(int device, int image, const struct loop_info64 *info, str
     settable.lo_flags &= LO_FLAGS_AUTOCLEAR;
     if (ioctl(device, LOOP_SET_STATUS64, &settable) != 0)
         tsr_fail(error, "LOOP_SET_STATUS64");
-    else if ((info->lo_flags & LO_FLAGS_DIRECT_IO) == 0 || ioctl(device, LOOP_SET_DIRECT_IO, 1UL) == 0)
+    else if ((info->lo_flags & LO_FLAGS_DIRECT_IO) == 0 ||
+             ioctl(device, LOOP_SET_DIRECT_IO, 1UL) == 0)
         return 0;
     else
         tsr_fail(error, "LOOP_SET_DIRECT_IO");

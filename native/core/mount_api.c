@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include "mount_api.h"
 
-#include <linux/sched.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,7 +200,8 @@ static int classic_tree(const struct tsr_mount_request *request, const char *sou
     TSR_SCOPED_FD int mounted = tsr_open_beneath(request->root, request->target, &failure->error);
     if (mounted < 0)
         return -1;
-    TSR_SCOPED_FD int tree = sys_open_tree(mounted, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+    TSR_SCOPED_FD int tree = sys_open_tree(mounted, "",
+                                           AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
     if (tree < 0)
         tsr_mount_failed(failure, "open_tree");
     char path[64];
@@ -355,45 +354,8 @@ int tsr_mount(const struct tsr_mount_request *request, struct tsr_mount_failure 
         return mount_source(request, request->source, target, user, failure);
 
     char device[TSR_LOOP_NAME];
-    TSR_SCOPED_FD int loop = tsr_loop_device(request->source, (request->set & MOUNT_ATTR_RDONLY) != 0,
-                                             request->direct_io, device, &failure->error);
+    const bool read_only = (request->set & MOUNT_ATTR_RDONLY) != 0;
+    TSR_SCOPED_FD int loop = tsr_loop_device(request->source, read_only, request->direct_io, device,
+                                             &failure->error);
     return loop < 0 ? -1 : mount_source(request, device, target, user, failure);
-}
-
-/* Into the directory that holds the mount point: no way to it can be swapped for a link, and no fd keeps it busy. */
-static int enter_parent(const char *root, const char *below, const char **name,
-                        struct tsr_mount_failure *failure)
-{
-    TSR_SCOPED_FD int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return tsr_mount_failed(failure, "open");
-    const char *slash = strrchr(below, '/');
-    *name = slash == NULL ? below : slash + 1;
-    char *parent = slash == NULL ? strdup(".") : strndup(below, (size_t)(slash - below));
-    TSR_SCOPED_FD int fd = sys_openat2(dir, parent, O_PATH | O_DIRECTORY,
-                                       RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
-    if (fd < 0)
-        tsr_mount_failed(failure, "openat2");
-    free(parent);
-    if (fd < 0)
-        return -1;
-    if (unshare(CLONE_FS) != 0)
-        return tsr_mount_failed(failure, "unshare");
-    return fchdir(fd) == 0 ? 0 : tsr_mount_failed(failure, "fchdir");
-}
-
-int tsr_unmount(const char *root, const char *below, int flags, bool all, struct tsr_mount_failure *failure)
-{
-    memset(failure, 0, sizeof *failure);
-    const char *name = root;
-    if (below[0] != 0 && enter_parent(root, below, &name, failure) != 0)
-        return -1;
-    int gone = 0;
-    do {
-        if (sys_umount2(name, flags | TSR_UMOUNT_NOFOLLOW) == 0)
-            gone++;
-        else
-            return errno == EINVAL ? gone : tsr_mount_failed(failure, "umount2");
-    } while (all);
-    return gone;
 }

@@ -54,7 +54,8 @@ int tsr_mount(const struct tsr_mount_request *request, struct tsr_mount_failure 
  * Unmounts what is at `below`, a path inside `root` (empty: the root itself), once or until nothing is mounted there.
  * Symbolic links are not followed. Returns how many mounts are gone, 0 where none was; also for a thread of its own.
  */
-int tsr_unmount(const char *root, const char *below, int flags, bool all, struct tsr_mount_failure *failure);
+int tsr_unmount(const char *root, const char *below, int flags, bool all,
+                struct tsr_mount_failure *failure);
 
 /* An O_PATH fd of the target beneath the root, close-on-exec. */
 int tsr_open_beneath(const char *root, const char *target, struct tsr_error *error);

@@ -161,8 +161,9 @@ static int open_numbered(struct numbered *numbered, char *const *layers,
     return 0;
 }
 
-static int mount_data(const struct tsr_mount_request *request, const char *source, const char *place,
-                      const struct data *data, struct tsr_mount_failure *failure)
+static int mount_data(const struct tsr_mount_request *request, const char *source,
+                      const char *place, const struct data *data,
+                      struct tsr_mount_failure *failure)
 {
     const unsigned long flags = attribute_flags(request->set) | super_flags(request->super_flags) |
                                 (request->kind == TSR_MOUNT_REMOUNT ? MS_REMOUNT : 0);
@@ -241,7 +242,9 @@ static int remount_bound(const struct tsr_mount_request *request, const char *mo
         if ((stats.f_flag & flag->status) != 0 && !cleared)
             flags |= flag->set;
     }
-    return sys_mount(NULL, mounted, NULL, flags, NULL) == 0 ? 0 : tsr_mount_failed(failure, "mount");
+    if (sys_mount(NULL, mounted, NULL, flags, NULL) != 0)
+        return tsr_mount_failed(failure, "mount");
+    return 0;
 }
 
 static int change(const struct tsr_mount_request *request, const char *mounted,
