@@ -107,7 +107,7 @@ describe("grpc", () => {
 
   it("passes on class and text of a failure, and refuses unknown methods", async () => {
     const known = await failure(call("Fail", new Uint8Array()));
-    expect([known.code, known.details]).to.deep.equal([6, "id c1"]);
+    expect([known.code, known.details]).to.deep.equal([6, "id c1: already exists"]);
     expect((await failure(call("Nothing", new Uint8Array()))).code).to.equal(12);
   });
 

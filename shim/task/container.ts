@@ -248,9 +248,12 @@ export class Container {
     }
   }
 
-  /** Host pids of everything in the container with, for processes of execs, the exec's id. */
+  /**
+   * Host pids of everything in the container with, for processes of execs, the exec's id. One that has ended still tells
+   * its first process: containerd 2.x deletes at its start, and with it the exit status, what has no process.
+   */
   pids(): { readonly pid: number; readonly execId: string | undefined }[] {
-    if (this.init.exit !== undefined) return [];
+    if (this.init.exit !== undefined) return [{ pid: this.init.pid, execId: undefined }];
     const execIds = new Map<number, string>();
     for (const { task } of this.#execs.values()) {
       if (task.status === "running") execIds.set(task.pid, task.id);

@@ -203,7 +203,10 @@ describe("ttrpc", () => {
 
   it("passes on class and text of what a method throws", async () => {
     const error = await failure(client().call(service, "Fail", new Uint8Array()));
-    expect([error.code, error.message]).to.deep.equal(["NotFound", "container not created"]);
+    expect([error.code, error.message]).to.deep.equal([
+      "NotFound",
+      "container not created: not found",
+    ]);
     const thrown = await failure(client().call(service, "Throw", new Uint8Array()));
     expect([thrown.code, thrown.message]).to.deep.equal(["Unknown", "not even a promise"]);
   });

@@ -29,6 +29,17 @@ const ofErrno: Readonly<Record<string, Code>> = {
   EACCES: "PermissionDenied",
 };
 
+/**
+ * How containerd's errors of a class end. Its clients look for the text, or show it: 1.x takes it off and puts it on again,
+ * 2.x shows what it gets.
+ */
+const endings: Partial<Readonly<Record<Code, string>>> = {
+  NotFound: ": not found",
+  AlreadyExists: ": already exists",
+  FailedPrecondition: ": failed precondition",
+  Unavailable: ": unavailable",
+};
+
 function codeOf(error: unknown): Code {
   if (error instanceof RuntimeError) return error.code;
   return ofErrno[errnoOf(error) ?? ""] ?? "Unknown";
@@ -36,7 +47,10 @@ function codeOf(error: unknown): Code {
 
 /** What a client is told about an error that a method threw. */
 export function statusOf(error: unknown): Status {
-  return { code: numbers[codeOf(error)], message: describe(error) };
+  const code = codeOf(error);
+  const text = describe(error);
+  const ending = endings[code] ?? "";
+  return { code: numbers[code], message: text.endsWith(ending) ? text : text + ending };
 }
 
 /** The error that a server's status stands for. */
