@@ -10,6 +10,7 @@ import { until } from "../../harness/wait.ts";
 import { address, bundleOf, fifoDirectory, workDirectory } from "./daemon.ts";
 import { imageName } from "./image.ts";
 import { containerdBin, runtimeType } from "./subject.ts";
+import type { ShimAddress } from "./wire.ts";
 
 /** Namespace of the run in containerd, and so the name of its cgroups' parent. */
 export const mainNamespace = idPrefix;
@@ -320,13 +321,17 @@ export class Container {
     return parentOf(await this.pid());
   }
 
-  /** Socket that the shim listens on. */
-  shimSocket(): string {
+  /** Where the shim listens. */
+  shimAddress(): ShimAddress {
     const bundle = bundleOf(this.namespace, this.id);
-    const text = readText(join(bundle, "bootstrap.json")) ?? readText(join(bundle, "address"));
-    const url = text?.startsWith("{") ? (JSON.parse(text) as { address: string }).address : text;
-    if (url === undefined) throw new Error(`${bundle} names no address`);
-    return url.trim().replace(/^unix:\/\//, "");
+    const known = readText(join(bundle, "bootstrap.json")) ?? readText(join(bundle, "address"));
+    if (known === undefined) throw new Error(`${bundle} names no address`);
+    // 1.x knows version 2 only, and its file is the bare address.
+    const { address: url, version } = known.startsWith("{")
+      ? (JSON.parse(known) as { address: string; version: number })
+      : { address: known.trim(), version: 2 };
+    const service = `containerd.task.v${version}.Task`;
+    return { path: url.replace(/^unix:\/\//, ""), service };
   }
 
   async kill(signal = "SIGKILL", flags: readonly string[] = []): Promise<void> {

@@ -7,7 +7,7 @@ import { readOrEmpty } from "../../harness/processes.ts";
 import { sleep } from "../../harness/wait.ts";
 import { Container } from "./ctr.ts";
 import { known } from "./subject.ts";
-import { frame, frameTypes, message, ShimClient, taskService, textIn } from "./wire.ts";
+import { frame, frameTypes, message, ShimClient, textIn } from "./wire.ts";
 
 const mebibyte = 1 << 20;
 
@@ -23,7 +23,7 @@ describe("a hostile client on the shim's socket", () => {
 
   const connectRequest = () =>
     message([
-      [1, taskService],
+      [1, c.shimAddress().service],
       [2, "Connect"],
       [3, message([[1, c.id]])],
     ]);
@@ -31,15 +31,15 @@ describe("a hostile client on the shim's socket", () => {
   beforeEach(async () => {
     c = await new Container().up();
     shim = await c.shim();
-    good = new ShimClient(c.shimSocket(), c.namespace);
-    bad = new ShimClient(c.shimSocket(), c.namespace);
+    good = new ShimClient(c.shimAddress(), c.namespace);
+    bad = new ShimClient(c.shimAddress(), c.namespace);
   });
 
   /** The shim is the same, and serves the old connection, a new one, and containerd. */
   afterEach(async () => {
     const reply = await good.call("State", [[1, c.id]]);
     expect(reply?.code).to.equal(0);
-    const late = new ShimClient(c.shimSocket(), c.namespace);
+    const late = new ShimClient(c.shimAddress(), c.namespace);
     expect((await late.call("Connect", [[1, c.id]]))?.code).to.equal(0);
     expect(await c.shim()).to.equal(shim);
     (await c.exec(["true"])).ok();
@@ -47,7 +47,7 @@ describe("a hostile client on the shim's socket", () => {
   });
 
   it("cannot be anybody else than the owner: the socket is private", () => {
-    const { mode, uid } = statSync(c.shimSocket());
+    const { mode, uid } = statSync(c.shimAddress().path);
     expect((mode & 0o777).toString(8)).to.equal("600");
     expect(uid).to.equal(0);
   });
@@ -67,7 +67,7 @@ describe("a hostile client on the shim's socket", () => {
 
   it("sends a payload that is not protobuf", async () => {
     const garbage = message([
-      [1, taskService],
+      [1, c.shimAddress().service],
       [2, "State"],
       [3, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])],
     ]);
@@ -100,7 +100,7 @@ describe("a hostile client on the shim's socket", () => {
 
   it("sends noise", async () => {
     for (let i = 0; i < 20; i++) {
-      const client = new ShimClient(c.shimSocket(), c.namespace);
+      const client = new ShimClient(c.shimAddress(), c.namespace);
       client.send(randomBytes(5000));
       await sleep(5);
       client.vanish();
@@ -108,9 +108,9 @@ describe("a hostile client on the shim's socket", () => {
   });
 
   it("stops in the middle of a header, and of a frame", async () => {
-    const whole = frame(1, frameTypes.request, message([[1, taskService]]));
+    const whole = frame(1, frameTypes.request, message([[1, c.shimAddress().service]]));
     for (const length of [1, 9, 10, 12]) {
-      const client = new ShimClient(c.shimSocket(), c.namespace);
+      const client = new ShimClient(c.shimAddress(), c.namespace);
       client.send(whole.subarray(0, length));
       await sleep(10);
       client.vanish();
@@ -136,7 +136,7 @@ describe("a hostile client on the shim's socket", () => {
 
   it("vanishes while its calls wait", async () => {
     for (let i = 0; i < 50; i++) {
-      const client = new ShimClient(c.shimSocket(), c.namespace);
+      const client = new ShimClient(c.shimAddress(), c.namespace);
       void client.call("Wait", [[1, c.id]]);
       void client.call("Stats", [[1, c.id]]);
       await sleep(2);
@@ -146,11 +146,11 @@ describe("a hostile client on the shim's socket", () => {
 
   it("asks and never reads", async () => {
     const request = message([
-      [1, taskService],
+      [1, c.shimAddress().service],
       [2, "Stats"],
       [3, message([[1, c.id]])],
     ]);
-    const client = new ShimClient(c.shimSocket(), c.namespace, { reads: false });
+    const client = new ShimClient(c.shimAddress(), c.namespace, { reads: false });
     for (let stream = 1; stream < 4000; stream += 2)
       client.send(frame(stream, frameTypes.request, request));
     await sleep(500);
@@ -160,7 +160,7 @@ describe("a hostile client on the shim's socket", () => {
   });
 
   it("opens many connections", async () => {
-    const clients = Array.from({ length: 200 }, () => new ShimClient(c.shimSocket(), c.namespace));
+    const clients = Array.from({ length: 200 }, () => new ShimClient(c.shimAddress(), c.namespace));
     await sleep(100);
     for (const client of clients) client.vanish();
   });
@@ -181,7 +181,7 @@ describe("the shim while a hook sleeps", () => {
           config.annotations = { [name]: group };
           config.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "1.5"] }] };
         });
-        const client = new ShimClient(other.shimSocket(), other.namespace);
+        const client = new ShimClient(other.shimAddress(), other.namespace);
         const ended = starting.then(() => true);
         const took: number[] = [];
         while (!(await Promise.race([ended, sleep(20)]))) {

@@ -43,8 +43,11 @@ function entries(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-/** The sockets of our shims. Other users of the host may have theirs in the same directory. */
-function shimSockets(): string[] {
+/**
+ * The sockets of our shims, one text each. Other users of the host may have theirs in the same directory. The runc shim leaves
+ * its own when it is killed and at times when it is not, which a case lists.
+ */
+export function shimSockets(): string[] {
   const names = new Set(entries(socketDirectory));
   if (names.size === 0) return [];
   return namespaces
@@ -52,7 +55,7 @@ function shimSockets(): string[] {
     .flatMap((path) => [path, `${path}/debug`])
     .map((path) => createHash("sha256").update(path).digest("hex"))
     .filter((name) => names.has(name))
-    .map((name) => join(socketDirectory, name));
+    .map((name) => `socket ${join(socketDirectory, name)}`);
 }
 
 /** Host processes of the run other than containerd. */
@@ -75,7 +78,7 @@ export function traces(): string[] {
   const found = strayProcesses().map((pid) => `process ${pid} ${commandOf(pid)}`);
   for (const path of containerCgroups()) found.push(`cgroup ${path}`);
   for (const path of mountsUnder(`${home()}/`)) found.push(`mount ${path}`);
-  for (const path of shimSockets()) found.push(`socket ${path}`);
+  if (shimName !== "runc") found.push(...shimSockets());
   for (const path of readdirSync(fifoDirectory())) found.push(`fifo ${path}`);
   for (const namespace of namespaces) {
     for (const name of entries(join(stateDirectory, namespace))) {
@@ -125,7 +128,7 @@ async function sweep(): Promise<void> {
 }
 
 function removeSockets(): void {
-  for (const path of shimSockets()) attempt(() => unlinkSync(path));
+  for (const trace of shimSockets()) attempt(() => unlinkSync(trace.replace("socket ", "")));
 }
 
 function attempt(step: () => void): void {
@@ -174,7 +177,6 @@ export const mochaHooks = {
     closeReaders();
     if (!daemonRuns()) await startDaemon();
     await removeContainers();
-    // The runc shim's socket is left when it was killed, which a case lists.
     if (shimName === "runc") removeSockets();
     const found = await lasting();
     if (found.length === 0) return;

@@ -54,7 +54,7 @@ describe("limits", () => {
       [1, type],
       [2, JSON.stringify(resources)],
     ]);
-    const client = new ShimClient(c.shimSocket(), c.namespace);
+    const client = new ShimClient(c.shimAddress(), c.namespace);
     const reply = await client.call("Update", [
       [1, c.id],
       [2, any],

@@ -103,7 +103,11 @@ export interface Reply {
   readonly payload: Decoded;
 }
 
-export const taskService = "containerd.task.v2.Task";
+/** Where a shim is reached, and which version of the task service it serves. */
+export interface ShimAddress {
+  readonly path: string;
+  readonly service: string;
+}
 
 /** A connection to a shim's socket. */
 export class ShimClient {
@@ -112,12 +116,14 @@ export class ShimClient {
   private received = Buffer.alloc(0);
   private stream = 1;
   private readonly namespace: string;
+  private readonly service: string;
   /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
 
   /** `reads` false: answers are left in the socket's buffer. */
-  constructor(path: string, namespace: string, { reads = true } = {}) {
+  constructor({ path, service }: ShimAddress, namespace: string, { reads = true } = {}) {
     this.namespace = namespace;
+    this.service = service;
     this.socket = connect(path);
     if (reads) this.socket.on("data", (chunk: Buffer) => this.take(chunk));
     this.socket.on("error", () => undefined);
@@ -141,7 +147,7 @@ export class ShimClient {
       [2, this.namespace],
     ]);
     const request = message([
-      [1, options.service ?? taskService],
+      [1, options.service ?? this.service],
       [2, method],
       [3, message(fields)],
       [4, options.timeoutNanoseconds ?? 0n],
