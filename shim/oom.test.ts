@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { CgroupManager } from "../runtime/cgroups/manager.ts";
 import { cgroupsFromPaths, openCgroups } from "../runtime/cgroups/open.ts";
-import { remove } from "../runtime/cgroups/test-remove.ts";
+import { remove } from "../runtime/cgroups/test-patience.ts";
 import { cgroupHost } from "../runtime/host/cgroup-mode.ts";
 import { libexecDir, type NativeBinding, openAddon } from "../runtime/native/binding.ts";
 import { type Reactor, startReactor } from "./event-loop/reactor.ts";

@@ -1,19 +1,7 @@
 /** Stopping and resuming all processes of a cgroup: v1 freezer.state and v2 cgroup.freeze. */
 import { errnoOf, fail } from "../base/errors.ts";
-import { readIfThere, readKernelFile, sleep, writeKernelFile } from "./kernel-files.ts";
+import { readIfThere, readKernelFile, writeKernelFile } from "./kernel-files.ts";
 import type { CgroupMode, CgroupPaths } from "./manager.ts";
-
-/** One attempt: the milliseconds to wait before the next one, or undefined when all is frozen. */
-type FreezeStep = (directory: string, attempt: number) => number | undefined;
-
-/** Repeats attempts until all is frozen; blocks. */
-export function freezeBlocking(step: FreezeStep, directory: string): void {
-  for (let attempt = 0; ; attempt++) {
-    const pauseMs = step(directory, attempt);
-    if (pauseMs === undefined) return;
-    if (pauseMs > 0) sleep(pauseMs);
-  }
-}
 
 /**
  * An attempt to freeze a v1 freezer cgroup. A v1 freezer may stay in FREEZING while processes keep appearing;

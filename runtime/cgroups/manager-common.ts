@@ -2,6 +2,7 @@
 import { errnoOf } from "../base/errors.ts";
 import { inUserNamespace } from "../host/user-namespace.ts";
 import type { NativeBinding } from "../native/binding.ts";
+import { sleep } from "./kernel-files.ts";
 import type { CgroupManager } from "./manager.ts";
 
 export interface ManagerOptions {
@@ -29,12 +30,24 @@ export function mayLackDeviceRules(error: unknown, options: ManagerOptions): boo
   return options.rootless || (errnoOf(error) === "EPERM" && inUserNamespace());
 }
 
+/** How long signalPids may block for the freezer: processes in uninterruptible sleep delay it. Milliseconds. */
+const freezeMs = 30;
+
+function freezeFor(manager: Pick<CgroupManager, "stepFreeze">, limitMs: number): void {
+  for (let attempt = 0, waitedMs = 0; waitedMs < limitMs; attempt++) {
+    const pauseMs = manager.stepFreeze(attempt);
+    if (pauseMs === undefined) return;
+    if (pauseMs > 0) sleep(pauseMs);
+    waitedMs += pauseMs;
+  }
+}
+
 /**
  * Signals every process. Frozen processes cannot fork away meanwhile; where freezing is impossible
  * the list is read again until it has nobody new.
  */
 export function signalPids(
-  manager: Pick<CgroupManager, "pids" | "freeze" | "thaw">,
+  manager: Pick<CgroupManager, "pids" | "stepFreeze" | "thaw">,
   signal: number,
   native: NativeBinding,
   how: { readonly freeze: boolean; readonly thaw: boolean },
@@ -42,7 +55,7 @@ export function signalPids(
   if (manager.pids().length === 0) return;
   if (how.freeze) {
     try {
-      manager.freeze();
+      freezeFor(manager, freezeMs);
     } catch {
       // A freezer that does not settle must not keep a kill from happening.
     }

@@ -68,11 +68,9 @@ export interface CgroupManager {
    * fails. Returns as create.
    */
   update(resources: LinuxResources): readonly string[];
-  /** Returns when every process is frozen; thaws again when that cannot be reached. */
-  freeze(): void;
   /**
-   * One attempt of `freeze` without waiting: the milliseconds until the next one, or undefined when every process is
-   * frozen. For callers with an event loop; attempts count from 0. Throws, thawed again, when that cannot be reached.
+   * An attempt to freeze every process: undefined when that is reached, else the milliseconds to wait before the next
+   * one. Attempts count from 0. Throws, thawed again, when it cannot be reached.
    */
   stepFreeze(attempt: number): number | undefined;
   thaw(): void;

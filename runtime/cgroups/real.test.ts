@@ -16,7 +16,7 @@ import { type CgroupHost, cgroupHost, ownDirectory } from "../host/cgroup-mode.t
 import { loadNative, type NativeBinding } from "../native/binding.ts";
 import type { CgroupManager } from "./manager.ts";
 import { cgroupsFromPaths, openCgroups } from "./open.ts";
-import { remove } from "./test-remove.ts";
+import { freeze, remove } from "./test-patience.ts";
 
 const parent = `tsrunc-test-${process.pid}`;
 const unifiedMount = "/sys/fs/cgroup/unified";
@@ -123,7 +123,7 @@ describe("cgroup v1 for real", () => {
     const child = await sleeper(cgroups.joinFds());
     children.push(child);
     const rebuilt = cgroupsFromPaths("v1", JSON.parse(JSON.stringify(cgroups.paths)), native);
-    rebuilt.freeze();
+    freeze(rebuilt);
     expect(rebuilt.isFrozen()).to.equal(true);
     const end = ended(child);
     rebuilt.signalAll(9);
@@ -138,7 +138,7 @@ describe("cgroup v1 for real", () => {
     const child = await sleeper(cgroups.joinFds());
     children.push(child);
     const end = ended(child);
-    cgroups.freeze();
+    freeze(cgroups);
     cgroups.signalAll(15);
     expect(cgroups.isFrozen()).to.equal(true);
     cgroups.thaw();
@@ -153,7 +153,7 @@ describe("cgroup v1 for real", () => {
     const end = ended(child);
     cgroups.signalAll(9);
     await end;
-    cgroups.freeze();
+    freeze(cgroups);
     expect(() => open().create(undefined)).to.throw("unexpectedly frozen");
     expect(cgroups.exists()).to.equal(true);
   });
@@ -217,7 +217,7 @@ describe("cgroup v1 for real", () => {
     const both = await sleeper(cgroups.joinFds(), cgroups.paths[""]);
     const only = await sleeper(cgroups.joinFds());
     children.push(both, only);
-    cgroups.freeze();
+    freeze(cgroups);
     const ends = [ended(both), ended(only)];
     cgroups.signalAll(9);
     expect(await Promise.all(ends)).to.deep.equal(["SIGKILL", "SIGKILL"]);
@@ -348,7 +348,7 @@ describe("cgroup v2 for real", () => {
     closeSync(fd);
     expect(cgroups.pids()).to.deep.equal([started.pid]);
     expect(read(`/proc/${started.pid}/cgroup`)).to.match(new RegExp(`0::/${parent}/c$`));
-    cgroups.freeze();
+    freeze(cgroups);
     expect(cgroups.isFrozen()).to.equal(true);
     expect(() => open().create(undefined)).to.throw("not empty");
     cgroups.signalAll(9);

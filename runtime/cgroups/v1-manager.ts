@@ -5,7 +5,7 @@ import { errnoOf, fail, wrap } from "../base/errors.ts";
 import { cgroupHost, membershipsOf, ownDirectory } from "../host/cgroup-mode.ts";
 import { applyLimits } from "./apply-limits.ts";
 import { type DeviceState, deviceState, deviceWrites, parseDevicesList } from "./device-rules.ts";
-import { freezeBlocking, isFrozenV1, stepFreezeV1, thawV1 } from "./freezer.ts";
+import { isFrozenV1, stepFreezeV1, thawV1 } from "./freezer.ts";
 import { readKernelFile, writeKernelFile, writeLines } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
 import {
@@ -176,10 +176,6 @@ export class V1Manager implements CgroupManager {
 
   update(resources: LinuxResources): readonly string[] {
     return applyLimits(v1Limits(resources), (controller) => this.paths[controller], true);
-  }
-
-  freeze(): void {
-    freezeBlocking(stepFreezeV1, this.#freezer());
   }
 
   stepFreeze(attempt: number): number | undefined {

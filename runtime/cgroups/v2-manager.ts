@@ -6,7 +6,7 @@ import { cgroupHost, membershipsOf } from "../host/cgroup-mode.ts";
 import { applyLimits } from "./apply-limits.ts";
 import { deviceProgram } from "./device-program.ts";
 import { type DeviceState, deviceState } from "./device-rules.ts";
-import { freezeBlocking, isFrozenV2, stepFreezeV2, thawV2 } from "./freezer.ts";
+import { isFrozenV2, stepFreezeV2, thawV2 } from "./freezer.ts";
 import { readIfThere, readKernelFile, writeKernelFile } from "./kernel-files.ts";
 import type { CgroupManager, CgroupPaths, JoinPlace, OomSource } from "./manager.ts";
 import {
@@ -171,10 +171,6 @@ export class V2Manager implements CgroupManager {
     checkMemory(directory, resources);
     const limits = v2Limits(resources, current(directory, resources));
     return applyLimits(limits, () => directory, true);
-  }
-
-  freeze(): void {
-    freezeBlocking(stepFreezeV2, this.#directory());
   }
 
   stepFreeze(attempt: number): number | undefined {

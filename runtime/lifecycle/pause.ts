@@ -10,12 +10,7 @@ export async function pause(rt: Runtime, id: string): Promise<void> {
   if (container.status !== "running" && container.status !== "created") {
     throw fail("FailedPrecondition", `container not running or created: ${container.status}`);
   }
-  const cgroups = freezerOf(container);
-  for (let attempt = 0; ; attempt++) {
-    const pauseMs = cgroups.stepFreeze(attempt);
-    if (pauseMs === undefined) return;
-    if (pauseMs > 0) await rt.waiter.wait([], Math.ceil(pauseMs));
-  }
+  await freeze(rt, freezerOf(container));
 }
 
 /** @throws FailedPrecondition "container not paused". */
@@ -23,6 +18,15 @@ export async function resume(rt: Runtime, id: string): Promise<void> {
   const container = openManaged(rt, id);
   if (container.status !== "paused") throw fail("FailedPrecondition", "container not paused");
   freezerOf(container).thaw();
+}
+
+/** Returns when every process is frozen. Throws, thawed again, when that cannot be reached. */
+async function freeze(rt: Runtime, cgroups: CgroupManager): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    const pauseMs = cgroups.stepFreeze(attempt);
+    if (pauseMs === undefined) return;
+    if (pauseMs > 0) await rt.waiter.wait([], Math.ceil(pauseMs));
+  }
 }
 
 function freezerOf({ cgroups }: ManagedContainer): CgroupManager {

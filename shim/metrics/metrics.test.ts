@@ -16,7 +16,7 @@ import { expect } from "chai";
 import { RuntimeError } from "../../runtime/base/errors.ts";
 import type { CgroupManager } from "../../runtime/cgroups/manager.ts";
 import { cgroupsFromPaths, openCgroups } from "../../runtime/cgroups/open.ts";
-import { remove } from "../../runtime/cgroups/test-remove.ts";
+import { remove } from "../../runtime/cgroups/test-patience.ts";
 import { cgroupHost } from "../../runtime/host/cgroup-mode.ts";
 import { libexecDir, type NativeBinding, openAddon } from "../../runtime/native/binding.ts";
 import { decodeMetrics as decodeV1 } from "../../schemas/generated/proto/cgroups-v1.ts";
