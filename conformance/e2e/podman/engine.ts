@@ -1,0 +1,196 @@
+/** Owns podman's private world: its directories, configuration and network namespace, and calling it. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { idPrefix, runtimePath } from "../../harness/environment.ts";
+import { buildRootfs, scratchDirectory } from "../../harness/scratch.ts";
+import { onPty as onPtyOf, type Terminal } from "../../harness/terminal.ts";
+import {
+  type CommandOptions,
+  type CommandResult,
+  launchCommand,
+  type Running,
+} from "../command.ts";
+import { defaultPrelude, podmanProgram, runtimeName } from "./subject.ts";
+
+/** Name of the image that containers run: busybox and the probe. */
+export const imageName = "localhost/e2e/busybox:latest";
+
+/** Parent of the cgroups of the run's containers. */
+export const cgroupParent = `/${idPrefix}-podman`;
+
+let base: string | undefined;
+
+/** The run's own file system: podman syncs what it writes, which a disk makes slow. */
+export function home(): string {
+  if (base === undefined) {
+    base = scratchDirectory("podman");
+    execFileSync("mount", ["-t", "tmpfs", "-o", "mode=0755", "tmpfs", base]);
+    // Mounts of containers have to be seen by the next podman, whatever its mount namespace.
+    execFileSync("mount", ["--make-shared", base]);
+  }
+  return base;
+}
+
+/** The run's file system, if there is one already. */
+export function homeIfUsed(): string | undefined {
+  return base;
+}
+
+export function removeHome(): void {
+  if (base !== undefined) execFileSync("umount", ["--recursive", "--lazy", base]);
+  base = undefined;
+}
+
+let serial = 0;
+
+/** A new directory in the run's file system. */
+export function workDirectory(label: string): string {
+  const path = join(home(), `${label}-${++serial}`);
+  mkdirSync(path, { mode: 0o755 });
+  return path;
+}
+
+/** A file with this text in the run's file system. */
+export function workFile(name: string, text: string, mode = 0o644): string {
+  const path = join(workDirectory("file"), name);
+  writeFileSync(path, text, { mode });
+  return path;
+}
+
+const graphRoot = (): string => join(home(), "graph");
+const netns = (): string => join(home(), "netns");
+
+/** Podman's own log of events: it names all containers and pods of the run. */
+export const eventLog = (): string => join(home(), "tmp", "events", "events.log");
+
+/** What storage lists, from its own files: asking podman takes long. */
+export const containerList = (): string =>
+  join(graphRoot(), "overlay-containers", "containers.json");
+export const volumeDirectory = (): string => join(graphRoot(), "volumes");
+
+/**
+ * containers.conf. `json` says whether the runtime is listed as one that writes its log as JSON. The limits are low because
+ * podman's defaults are above the hard limits of a host without CAP_SYS_RESOURCE.
+ */
+function containersConf(json: boolean): string {
+  return `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+log_driver = "k8s-file"
+netns = "none"
+[network]
+network_backend = "cni"
+network_config_dir = "${join(home(), "networks")}"
+cni_plugin_dirs = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+infra_image = "${imageName}"
+infra_command = "/bin/sleep 100000"
+runtime = "${runtimeName}"
+runtime_supports_json = [${json ? `"${runtimeName}"` : ""}]
+[engine.runtimes]
+${runtimeName} = ["${runtimePath}"]
+`;
+}
+
+/** Makes directories, configuration, network namespace and the image. */
+export async function prepare(): Promise<void> {
+  for (const name of ["graph", "run", "tmp", "networks"]) mkdirSync(join(home(), name));
+  writeFileSync(join(home(), "containers.conf"), containersConf(true));
+  writeFileSync(join(home(), "containers-text.conf"), containersConf(false));
+  const storage = `[storage]\ndriver = "overlay"\ngraphroot = "${graphRoot()}"\nrunroot = "${join(home(), "run")}"\n`;
+  writeFileSync(join(home(), "storage.conf"), storage);
+  const policy = '{"default": [{"type": "insecureAcceptAnything"}]}';
+  writeFileSync(join(home(), "policy.json"), policy);
+  writeFileSync(netns(), "");
+  execFileSync("unshare", [`--net=${netns()}`, "ip", "link", "set", "lo", "up"]);
+  await importImage();
+}
+
+async function importImage(): Promise<void> {
+  const rootfs = buildRootfs(join(home(), "image"));
+  const archive = join(home(), "image.tar");
+  execFileSync("tar", ["--numeric-owner", "-C", rootfs, "-cf", archive, "."]);
+  const changes = ["ENV PATH=/bin:/usr/bin", "ENV IMAGE=e2e", 'CMD ["sh"]'];
+  const flags = changes.flatMap((change) => ["--change", change]);
+  (
+    await podman([
+      "import",
+      "--signature-policy",
+      join(home(), "policy.json"),
+      ...flags,
+      archive,
+      imageName,
+    ])
+  ).ok();
+}
+
+export interface PodmanOptions extends CommandOptions {
+  /** What --runtime names; default: nothing, containers.conf decides. */
+  runtime?: string;
+  /** Registers the runtime as one that cannot log JSON. */
+  textLog?: boolean;
+  /** Shell commands for podman's own mount namespace. */
+  prelude?: string;
+}
+
+/** Program and arguments that run podman in its network and, where that is needed, in a mount namespace of its own. */
+function commandLine(args: readonly string[], options: PodmanOptions): [string, ...string[]] {
+  const { runtime } = options;
+  const flags = [
+    "--root",
+    graphRoot(),
+    "--runroot",
+    join(home(), "run"),
+    "--tmpdir",
+    join(home(), "tmp"),
+  ];
+  if (runtime !== undefined) flags.push("--runtime", runtime);
+  const podmanLine = [podmanProgram(), ...flags, ...args];
+  const steps = [defaultPrelude(), options.prelude].filter(Boolean);
+  const enter = ["nsenter", `--net=${netns()}`, "--"];
+  if (steps.length === 0) return [...enter, ...podmanLine] as [string, ...string[]];
+  const script = ["mount --make-private /", ...steps, 'exec "$@"'].join(" && ");
+  const unshare = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "sh"];
+  return [...enter, ...unshare, ...podmanLine] as [string, ...string[]];
+}
+
+function environment(options: PodmanOptions): Record<string, string> {
+  return {
+    CONTAINERS_CONF: join(home(), options.textLog ? "containers-text.conf" : "containers.conf"),
+    CONTAINERS_STORAGE_CONF: join(home(), "storage.conf"),
+    ...options.env,
+  };
+}
+
+/** Starts podman without waiting for it. */
+export function launch(args: readonly string[], options: PodmanOptions = {}): Running {
+  const [program, ...rest] = commandLine(args, options);
+  const settings = { ...options, env: environment(options) };
+  return launchCommand(program, rest, settings, ["podman", ...args]);
+}
+
+/** Runs podman to its end. */
+export function podman(
+  args: readonly string[],
+  options: PodmanOptions = {},
+): Promise<CommandResult> {
+  return launch(args, options).done;
+}
+
+/** Runs podman on a terminal of its own. */
+export function onPty(args: readonly string[], rows = 24, cols = 80): Terminal {
+  return onPtyOf(commandLine(args, {}), rows, cols, { env: environment({}) });
+}
+
+/** Runs a program of the host in podman's network. */
+export function inNetwork(command: readonly string[]): Promise<CommandResult> {
+  return launchCommand("nsenter", [`--net=${netns()}`, "--", ...command]).done;
+}
+
+/** Takes the network namespace away. */
+export function dropNetwork(): void {
+  if (existsSync(netns())) execFileSync("umount", [netns()]);
+}
