@@ -70,11 +70,37 @@ function crossCheckLane() {
   return found === undefined ? skipLane("runc is not installed") : casesLane(found, "");
 }
 
+const containerdSuite = ["--config", "conformance/e2e/containerd/mocharc.json"];
+const withoutLoad = ["--ignore", "build/conformance/e2e/containerd/load.test.js"];
+
+/** The host's containerd with our shim, or with runc's to see whether the tests are right; load once is enough. */
+function containerdLane(shim) {
+  if (!isRoot) return skipLane("containerd needs root");
+  if (!existsSync("/usr/bin/containerd")) return skipLane("containerd is not installed");
+  const env = { RUNTIME_TYPE: `io.containerd.${shim}.v2`, CONTAINERD_BIN: "/usr/bin" };
+  const ours = shim === "tsrunc";
+  if (ours) env.CONFORMANCE_STRICT = "all";
+  return mochaLane([...containerdSuite, ...(ours ? [] : withoutLoad)], env, 6);
+}
+
+/** Debian sid's containerd, which the first run fetches. */
+function newContainerdLane() {
+  if (!isRoot) return skipLane("containerd needs root");
+  const program = "build/conformance/e2e/containerd/sid.js";
+  const { status, stdout, stderr } = spawnSync("node", [program], { encoding: "utf8" });
+  if (status !== 0) return skipLane(stderr.trim());
+  const env = { RUNTIME_TYPE: "io.containerd.tsrunc.v2", CONTAINERD_BIN: stdout.trim() };
+  return mochaLane([...containerdSuite, ...withoutLoad], env, 6);
+}
+
 const lanes = [
   ["unit tests", () => mochaLane([], {}, 5)],
   ["C tests under ASan and UBSan", nativeLane],
   ["conformance cases with tsrunc", () => casesLane(`${process.cwd()}/dist/bin/tsrunc`, "root")],
   ["conformance cases with runc: are the tests right?", crossCheckLane],
+  ["containerd e2e with tsrunc", () => containerdLane("tsrunc")],
+  ["containerd e2e with runc: are the tests right?", () => containerdLane("runc")],
+  ["containerd e2e with tsrunc, containerd 2.x", newContainerdLane],
   ["opencontainers/runtime-tools", () => countedLane(["node", suite], {}, 15)],
 ];
 

@@ -1,4 +1,4 @@
-/** Many containers and execs: all end well, and the shim does not grow. Left out with E2E_LOAD=0. */
+/** Many containers and execs: all end well, and the shim does not grow. */
 
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync, readdirSync, readSync, unlinkSync } from "node:fs";
@@ -42,9 +42,6 @@ async function inParallel(width: number, count: number, task: (i: number) => Pro
 
 describe("load", function () {
   this.timeout(180_000);
-  before(function () {
-    if (process.env["E2E_LOAD"] === "0") this.skip();
-  });
 
   it("100 containers at the same time", async () => {
     const events = await Events.open();
