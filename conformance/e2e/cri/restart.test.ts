@@ -1,0 +1,114 @@
+/** containerd ends and comes back, and a shim is killed: what pods notice, and what Kubernetes is told. */
+import { expect } from "chai";
+import { isAlive } from "../../harness/processes.ts";
+import { eventually, until } from "../../harness/wait.ts";
+import { stopDaemon } from "../containerd/daemon.ts";
+import { crictl, startNode } from "./crictl.ts";
+import { lasting } from "./leaks.ts";
+import { Pod } from "./pods.ts";
+
+const shell = (script: string): string[] => ["sh", "-c", script];
+const counter = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done";
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  describe(`containerd ends by ${signal} and is started again`, () => {
+    it("pods run on, and obey", async () => {
+      const pod = await Pod.run();
+      const one = await pod.start();
+      const two = await pod.start(shell(counter));
+      const before = [await pod.pid(), await one.pid(), await two.pid(), await pod.shim()];
+      await stopDaemon(signal);
+      expect(before.every(isAlive)).to.equal(true);
+      await startNode();
+      const after = [await pod.pid(), await one.pid(), await two.pid(), await pod.shim()];
+      expect(after).to.deep.equal(before);
+      expect((await pod.status()).state).to.equal("SANDBOX_READY");
+      expect(await one.says("echo hi")).to.equal("hi\n");
+      (await one.exec(["cat"], ["-i"], { input: "typed" })).ok();
+      expect(await (await pod.start()).shim()).to.equal(before[3]);
+      (await one.stop()).ok();
+      expect((await one.status()).exitCode).to.equal(137);
+      await pod.remove();
+      expect(await lasting()).to.deep.equal([]);
+    });
+
+    it("logs go on, and no line is lost", async () => {
+      const pod = await Pod.run();
+      const container = await pod.start(shell(counter));
+      const last = () => Number(container.output().trimEnd().split("\n").at(-1));
+      await until("numbers", () => last() > 3);
+      await stopDaemon(signal);
+      const seen = last();
+      await startNode();
+      await until("more numbers", () => last() > seen + 3);
+      const numbers = container.output().trimEnd().split("\n").map(Number);
+      expect(numbers).to.deep.equal(numbers.map((_, index) => index + 1));
+    });
+
+    it("what ended meanwhile is reported with its status", async () => {
+      const pod = await Pod.run();
+      const container = await pod.start(shell("sleep 1.5; exit 33"));
+      const other = await Pod.run();
+      const otherPid = await other.pid();
+      const pid = await container.pid();
+      await stopDaemon(signal);
+      process.kill(otherPid, "SIGKILL");
+      await until("the container's end", () => !isAlive(pid));
+      await startNode();
+      expect((await container.ended()).exitCode).to.equal(33);
+      expect((await pod.status()).state).to.equal("SANDBOX_READY");
+      expect((await other.status()).state).to.equal("SANDBOX_NOTREADY");
+      await pod.remove();
+      await other.remove();
+      expect(await lasting()).to.deep.equal([]);
+    });
+  });
+}
+
+describe("a shim that is killed", () => {
+  it("takes its pod down: that is reported, can be removed, and others are not touched", async () => {
+    const pod = await Pod.run();
+    const other = await Pod.run();
+    const survivor = await other.start();
+    const containers = [await pod.start(), await pod.start(shell(counter))];
+    const pids = await Promise.all(containers.map((c) => c.pid()));
+    process.kill(await pod.shim(), "SIGKILL");
+    await eventually("the pod to be down", async () => {
+      return (await pod.status()).state === "SANDBOX_NOTREADY";
+    });
+    for (const container of containers)
+      expect((await container.ended()).exitCode).to.be.oneOf([137, 255]);
+    await until("the processes' end", () => !pids.some(isAlive));
+    expect(await survivor.says("echo hi")).to.equal("hi\n");
+    await pod.remove();
+    await other.remove();
+    expect(await lasting()).to.deep.equal([]);
+  });
+
+  it("while containerd is down: the pod is found dead afterwards", async () => {
+    const pod = await Pod.run();
+    const container = await pod.start();
+    const pid = await container.pid();
+    const shim = await pod.shim();
+    await stopDaemon("SIGKILL");
+    process.kill(shim, "SIGKILL");
+    await startNode();
+    await until("the container's end", () => !isAlive(pid));
+    expect((await pod.status()).state).to.equal("SANDBOX_NOTREADY");
+    expect((await container.status()).state).to.be.oneOf(["CONTAINER_EXITED", "CONTAINER_UNKNOWN"]);
+    (await crictl(["rmp", "--force", pod.id])).ok();
+    expect(await lasting()).to.deep.equal([]);
+  });
+
+  it("a pause process that is killed: the pod is not ready, its containers run until it is stopped", async () => {
+    const pod = await Pod.run();
+    const container = await pod.start();
+    process.kill(await pod.pid(), "SIGKILL");
+    await eventually("the pod to be down", async () => {
+      return (await pod.status()).state === "SANDBOX_NOTREADY";
+    });
+    expect(await container.says("echo hi")).to.equal("hi\n");
+    await pod.remove();
+    expect(await lasting()).to.deep.equal([]);
+  });
+});
