@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -44,6 +45,19 @@ Napi::Value Pipe(const Napi::CallbackInfo &info)
     if (pipe2(pair, O_CLOEXEC) != 0)
         return ThrowErrno(info.Env(), "pipe2");
     return FdPair(info.Env(), pair);
+}
+
+// unread(fd): FIONREAD.
+Napi::Value Unread(const Napi::CallbackInfo &info)
+{
+    const Napi::Env env = info.Env();
+    const auto fd = ReadInt(env, info[0], "fd");
+    if (!fd)
+        return env.Undefined();
+    int size = 0;
+    if (ioctl(*fd, FIONREAD, &size) != 0)
+        return ThrowErrno(env, "ioctl");
+    return Napi::Number::New(env, size);
 }
 
 // A socket by its name in a directory.
@@ -271,6 +285,7 @@ Napi::Value NotifyForward(const Napi::CallbackInfo &info)
 void ExportSockets(Napi::Env env, Napi::Object exports)
 {
     exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
+    exports.Set("unread", Napi::Function::New<Unread>(env, "unread"));
     exports.Set("pipe", Napi::Function::New<Pipe>(env, "pipe"));
     exports.Set("listenAt", Napi::Function::New<SocketAt<tsr_socket_listen_at>>(env, "listenAt"));
     exports.Set("connectAt",

@@ -187,6 +187,8 @@ export interface NativeBinding {
   socketPair(): [number, number];
   /** A pipe [read, write], close-on-exec. */
   pipe(): [number, number];
+  /** How many bytes a pipe, fifo or stream socket holds for its reader. */
+  unread(fd: number): number;
   /**
    * Binds (mode 0600) and listens on a SOCK_SEQPACKET unix socket `name`, up to 80 bytes, in
    * directory `dirFd`, whose own path may have any length.

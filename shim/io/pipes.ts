@@ -7,6 +7,7 @@ import { closeFd } from "./fds.ts";
 import type { Sink, Source } from "./fifo.ts";
 import { type LogProcess, startLogger } from "./logger.ts";
 import type { IoEnv, Owner, ProcessIo } from "./stdio.ts";
+import { taken } from "./taken.ts";
 import type { StdioUri } from "./uri.ts";
 import { within } from "./within.ts";
 
@@ -171,14 +172,21 @@ export class PipeIo implements ProcessIo {
     if (this.#source !== undefined) this.#source.hold = closeFd(this.#source.hold);
   }
 
-  exited(): void {
-    // pipes end when the last process that has them closes them
+  async exited(): Promise<void> {
+    if (this.#outputs.length > 0) await taken(this.#moved(), () => this.#hasUnread());
+  }
+
+  #moved(): Promise<unknown> {
+    return Promise.all(this.#outputs.map((output) => output.moved));
+  }
+
+  #hasUnread(): boolean {
+    const { native } = this.#env.children;
+    return this.#outputs.some(({ hold }) => hold >= 0 && native.unread(hold) > 0);
   }
 
   async drained(timeoutMs: number): Promise<void> {
-    if (this.#outputs.length > 0) {
-      await within(Promise.all(this.#outputs.map((output) => output.moved)), timeoutMs);
-    }
+    if (this.#outputs.length > 0) await within(this.#moved(), timeoutMs);
   }
 
   close(): void {

@@ -60,9 +60,10 @@ export interface ProcessIo {
   closeStdin(): void;
   /**
    * The process has ended. Call it at once: only now a terminal comes to its end, which clients wait
-   * for before they ask for the deletion.
+   * for before they ask for the deletion. Resolves when the client has read all output, a tenth of
+   * a second later at the latest: tell it of the exit then.
    */
-  exited(): void;
+  exited(): Promise<void>;
   /** Resolves when all output of an ended process has been moved, `timeoutMs` later at the latest. */
   drained(timeoutMs: number): Promise<void>;
   /** Ends everything at once and lets go of it; a logger is ended in the background. Idempotent. */
@@ -75,7 +76,7 @@ const nothing: ProcessIo = {
   attachTerminal: () => undefined,
   resize: () => undefined,
   closeStdin: () => undefined,
-  exited: () => undefined,
+  exited: () => Promise.resolve(),
   drained: () => Promise.resolve(),
   close: () => undefined,
 };

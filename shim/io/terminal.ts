@@ -7,6 +7,7 @@ import { closeFd } from "./fds.ts";
 import type { Sink, Source } from "./fifo.ts";
 import { type LogProcess, startLogger } from "./logger.ts";
 import type { IoEnv, Owner, ProcessIo } from "./stdio.ts";
+import { taken } from "./taken.ts";
 import type { StdioUri } from "./uri.ts";
 import { within } from "./within.ts";
 
@@ -136,13 +137,21 @@ export class TerminalIo implements ProcessIo {
     if (this.#source !== undefined) this.#source.hold = closeFd(this.#source.hold);
   }
 
-  exited(): void {
+  async exited(): Promise<void> {
+    this.#hangUp();
+    if (this.#moved === undefined || this.#hold < 0) return;
+    const { native } = this.#env.children;
+    await taken(this.#moved, () => this.#hold >= 0 && native.unread(this.#hold) > 0);
+  }
+
+  /** The end of the terminal, when no other process has it open. */
+  #hangUp(): void {
     this.#exited = true;
     this.#peer = closeFd(this.#peer);
   }
 
   async drained(timeoutMs: number): Promise<void> {
-    this.exited();
+    this.#hangUp();
     if (this.#moved !== undefined) await within(this.#moved, timeoutMs);
   }
 

@@ -148,8 +148,9 @@ export async function sleep(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until something holds, 8 s at most. */
+/** Waits until something holds, 5 s at most. */
 export async function until(holds: () => boolean): Promise<boolean> {
-  for (let tries = 0; tries < 1600 && !holds(); tries++) await sleep(5);
+  const end = Date.now() + 5_000;
+  while (Date.now() < end && !holds()) await sleep(5);
   return holds();
 }

@@ -180,7 +180,9 @@ export class Container {
     } catch {
       return; // told to whoever started it
     }
-    task.stopped(await this.#host.children.exit(task.pid));
+    const exit = await this.#host.children.exit(task.pid);
+    await task.io?.exited();
+    task.stopped(exit);
     this.#events.exited(task);
   }
 
@@ -333,6 +335,7 @@ export class Container {
       this.#host.log.warn(`${this.id}: after the end of init: ${describe(error)}`);
     }
     await this.#starting?.catch(() => undefined);
+    await this.init.io?.exited();
     this.#tellExit(exit);
   }
 

@@ -103,7 +103,6 @@ export class TaskProcess {
     this.#status = "stopped";
     this.#exit = exit;
     this.#closePidfd();
-    this.io?.exited();
     this.#tell(exit);
   }
 
