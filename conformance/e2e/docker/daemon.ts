@@ -1,8 +1,8 @@
 /** Owns the dockerds of the run: each with its own directories, socket, containerd and network namespace; their start and end. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { idPrefix } from "../../harness/environment.ts";
+import { idPrefix, runtimePath } from "../../harness/environment.ts";
 import { allPids, commandOf, isAlive, readOrEmpty } from "../../harness/processes.ts";
 import { scratchDirectory } from "../../harness/scratch.ts";
 import { onPty, type Terminal } from "../../harness/terminal.ts";
@@ -72,15 +72,24 @@ export class Daemon {
   /** Parent of the cgroups of its containers. */
   readonly cgroupParent: string;
   private readonly settings: Record<string, unknown>;
+  private readonly files: Readonly<Record<string, string>>;
   private child: ChildProcess | undefined;
 
-  /** Makes its directory and network namespace. `settings` are members of daemon.json. */
-  constructor(name: string, settings: Record<string, unknown> = {}) {
+  /**
+   * Makes its directory and network namespace. `settings` are members of daemon.json; `files` maps files of the host to
+   * texts that this daemon sees in their place, in a mount namespace of its own.
+   */
+  constructor(
+    name: string,
+    settings: Record<string, unknown> = {},
+    files: Readonly<Record<string, string>> = {},
+  ) {
     this.name = name;
     this.home = join(home(), name);
     this.netns = join(this.home, "netns");
     this.cgroupParent = `/${idPrefix}-${name}`;
     this.settings = settings;
+    this.files = files;
     mkdirSync(this.home, { mode: 0o755 });
     writeFileSync(this.netns, "");
     execFileSync("unshare", [`--net=${this.netns}`, "ip", "link", "set", "lo", "up"]);
@@ -135,13 +144,41 @@ export class Daemon {
     return path;
   }
 
+  /** The command that becomes dockerd in the right namespaces. */
+  private daemonCommand(): string[] {
+    const daemon = [daemonProgram(), "--config-file", this.writeConfig()];
+    const command = ["nsenter", `--net=${this.netns}`];
+    const names = Object.keys(this.files);
+    if (names.length === 0) return [...command, ...daemon];
+    const mounts = names.map((name, index) => {
+      const own = join(this.home, `file-${index}`);
+      writeFileSync(own, this.files[name] ?? "");
+      return `mount --bind ${own} ${name}`;
+    });
+    const script = [...mounts, 'exec "$@"'].join(" && ");
+    const unshare = ["unshare", "--mount", "--propagation", "slave"];
+    return [...command, ...unshare, "sh", "-c", script, "dockerd", ...daemon];
+  }
+
+  /** dockerd waits for a containerd that is a zombie; where PID 1 reaps late or never, each killed one becomes one. */
+  private forgetDeadContainerd(): void {
+    const file = join(this.execRoot, "containerd", "containerd.pid");
+    if (!isAlive(Number(readOrEmpty(file)))) rmSync(file, { force: true });
+  }
+
   /** Starts dockerd and with it containerd; resolves when the API answers. */
   async start(): Promise<void> {
     if (this.child !== undefined) throw new Error(`${this.name} is running`);
+    this.forgetDeadContainerd();
     const log = openSync(join(this.home, "log"), "a");
-    const args = [`--net=${this.netns}`, daemonProgram(), "--config-file", this.writeConfig()];
-    const env = { ...markedEnvironment(), PATH: daemonPath };
-    const child = spawn("nsenter", args, { stdio: ["ignore", log, log], env });
+    const [program = "", ...args] = this.daemonCommand();
+    // The second is what BuildKit runs for RUN; it knows nothing of runtimes.
+    const env = {
+      ...markedEnvironment(),
+      PATH: daemonPath,
+      DOCKER_BUILDKIT_RUNC_COMMAND: runtimePath,
+    };
+    const child = spawn(program, args, { stdio: ["ignore", log, log], env });
     closeSync(log);
     this.child = child;
     const deadline = Date.now() + 40_000;
@@ -156,7 +193,7 @@ export class Daemon {
     }
   }
 
-  /** Ends dockerd. With SIGTERM it stops its containers and its containerd; with SIGKILL both keep running. */
+  /** Ends dockerd. With SIGTERM it stops its containers first unless live-restore is on; with SIGKILL they keep running. */
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     const ending = this.child;
     if (ending === undefined) return;
@@ -165,14 +202,20 @@ export class Daemon {
     const gone = new Promise((resolve) => ending.on("exit", resolve));
     ending.kill(signal);
     await gone;
+    // A containerd dies with its dockerd, a little later; the next dockerd would wait for the dying one.
+    const deadline = Date.now() + 3000;
+    while (this.containerdPid() !== undefined && Date.now() < deadline) await sleep(20);
   }
 
-  /** Pid of the containerd that dockerd started. */
-  containerdPid(): number {
-    const config = join(this.execRoot, "containerd", "containerd.toml");
-    const found = allPids().find((pid) => isAlive(pid) && commandOf(pid).includes(config));
-    if (found === undefined) throw new Error(`${this.name} has no containerd`);
-    return found;
+  /** Pid of the containerd that dockerd started; undefined while there is none. */
+  containerdPid(): number | undefined {
+    const config = join("containerd", "containerd.toml");
+    return allPids().find(
+      (pid) =>
+        isAlive(pid) &&
+        commandOf(pid).includes(`--config ${this.home}/`) &&
+        commandOf(pid).includes(config),
+    );
   }
 
   private commandLine(args: readonly string[]): string[] {

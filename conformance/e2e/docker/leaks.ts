@@ -46,15 +46,16 @@ async function noteSockets(): Promise<void> {
 /** Processes of the run that are no daemon's own. */
 function strayProcesses(): number[] {
   const own = new Set<number>();
-  for (const daemon of daemons) if (daemon.runs) own.add(daemon.pid).add(daemon.containerdPid());
+  for (const daemon of daemons.filter(({ runs }) => runs))
+    own.add(daemon.pid).add(daemon.containerdPid() ?? -1);
   return processesOf(runToken, idPrefix, home()).filter((pid) => !own.has(pid));
 }
 
-/** Cgroups of containers: those below a daemon's parent, which a runtime may leave. */
+/** Cgroups of containers: those below a daemon's parent, which a runtime may leave; BuildKit leaves its own parent, too. */
 function containerCgroups(): string[] {
   return cgroupsNamed(idPrefix).flatMap((path) =>
     readdirSync(path, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
+      .filter((entry) => entry.isDirectory() && entry.name !== "buildkit")
       .map((entry) => join(path, entry.name)),
   );
 }
@@ -182,7 +183,10 @@ export const mochaHooks = {
     if (found.length > 0) leaks.push(`after everything: ${found.join("; ")}`);
     await sweep();
     for (const daemon of daemons) attempt(() => daemon.dropNetwork());
-    for (const path of cgroupsNamed(idPrefix)) attempt(() => rmdirSync(path));
+    for (const path of cgroupsNamed(idPrefix)) {
+      attempt(() => rmdirSync(join(path, "buildkit")));
+      attempt(() => rmdirSync(path));
+    }
     removeHome();
     removeScratch();
     print("skipped", skips);
