@@ -61,13 +61,14 @@ function casesLane(runtime, strict) {
   return mochaLane(["--config", "conformance/mocharc.json"], env, 20);
 }
 
+const runc = (process.env.PATH ?? "")
+  .split(":")
+  .concat("/usr/sbin", "/sbin")
+  .map((directory) => `${directory}/runc`)
+  .find((path) => existsSync(path));
+
 function crossCheckLane() {
-  const found = (process.env.PATH ?? "")
-    .split(":")
-    .concat("/usr/sbin", "/sbin")
-    .map((directory) => `${directory}/runc`)
-    .find((path) => existsSync(path));
-  return found === undefined ? skipLane("runc is not installed") : casesLane(found, "");
+  return runc === undefined ? skipLane("runc is not installed") : casesLane(runc, "");
 }
 
 const containerdSuite = ["--config", "conformance/e2e/containerd/mocharc.json"];
@@ -83,14 +84,48 @@ function containerdLane(shim) {
   return mochaLane([...containerdSuite, ...(ours ? [] : withoutLoad)], env, 6);
 }
 
-/** Debian sid's containerd, which the first run fetches. */
+/** Programs of Debian sid, which the first run fetches: `directories`, or why there are none. */
+function fromSid(program, packages) {
+  const command = ["build/conformance/e2e/sid.js", program, ...packages];
+  const { status, stdout, stderr } = spawnSync("node", command, { encoding: "utf8" });
+  return status === 0 ? { directories: stdout.trim() } : { reason: stderr.trim() };
+}
+
 function newContainerdLane() {
   if (!isRoot) return skipLane("containerd needs root");
-  const program = "build/conformance/e2e/containerd/sid.js";
-  const { status, stdout, stderr } = spawnSync("node", [program], { encoding: "utf8" });
-  if (status !== 0) return skipLane(stderr.trim());
-  const env = { RUNTIME_TYPE: "io.containerd.tsrunc.v2", CONTAINERD_BIN: stdout.trim() };
+  const { directories, reason } = fromSid("containerd", ["containerd"]);
+  if (directories === undefined) return skipLane(reason);
+  const env = { RUNTIME_TYPE: "io.containerd.tsrunc.v2", CONTAINERD_BIN: directories };
   return mochaLane([...containerdSuite, ...withoutLoad], env, 6);
+}
+
+const dockerSuite = ["--config", "conformance/e2e/docker/mocharc.json"];
+const packagesOfDocker = ["docker.io", "docker-cli", "containerd"];
+
+/** The host's Docker with tsrunc in place of runc. */
+function dockerLane(env, args = []) {
+  if (!isRoot) return skipLane("Docker needs root");
+  if (!existsSync("/usr/sbin/dockerd")) return skipLane("Docker is not installed");
+  return mochaLane([...dockerSuite, ...args], env, 12);
+}
+
+/** The quick scenarios with runc itself. */
+function dockerCrossCheckLane() {
+  if (runc === undefined) return skipLane("runc is not installed");
+  const slow = ["daemon", "swarm", "application", "userns"];
+  const ignored = slow.flatMap((name) => [
+    "--ignore",
+    `build/conformance/e2e/docker/${name}.test.js`,
+  ]);
+  return dockerLane({ RUNTIME: runc }, ignored);
+}
+
+/** Debian sid's Docker, with tsrunc by its path or by its shim. */
+function newDockerLane(env) {
+  if (!isRoot) return skipLane("Docker needs root");
+  const { directories, reason } = fromSid("dockerd", packagesOfDocker);
+  if (directories === undefined) return skipLane(reason);
+  return mochaLane(dockerSuite, { ...env, DOCKER_BIN: directories }, 12);
 }
 
 const lanes = [
@@ -101,6 +136,13 @@ const lanes = [
   ["containerd e2e with tsrunc", () => containerdLane("tsrunc")],
   ["containerd e2e with runc: are the tests right?", () => containerdLane("runc")],
   ["containerd e2e with tsrunc, containerd 2.x", newContainerdLane],
+  ["docker e2e with tsrunc", () => dockerLane({})],
+  ["docker e2e with runc: are the tests right?", dockerCrossCheckLane],
+  ["docker e2e with tsrunc, Docker of Debian sid", () => newDockerLane({})],
+  [
+    "docker e2e with our shim, Docker of Debian sid",
+    () => newDockerLane({ RUNTIME_TYPE: "io.containerd.tsrunc.v2" }),
+  ],
   ["opencontainers/runtime-tools", () => countedLane(["node", suite], {}, 15)],
 ];
 

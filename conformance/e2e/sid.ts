@@ -1,12 +1,14 @@
 /**
- * Owns getting a containerd 2.x: the package of Debian sid, unpacked into a cache outside of the tree. As a program it prints
- * the directory with containerd and ctr, or says on standard error why there is none and exits with 1.
+ * Owns getting newer programs than the host's release has: packages of Debian sid, unpacked into a cache outside of the tree.
+ * As a program it prints their bin directories, separated by colons, or says on standard error why there are none and exits with 1.
  *
- *     node build/conformance/e2e/containerd/sid.js
+ *     node build/conformance/e2e/sid.js containerd containerd
+ *     node build/conformance/e2e/sid.js dockerd docker.io docker-cli containerd
  *
- * apt fetches it with lists of its own from the mirror that the host is configured with, so that its signature is checked and
- * nothing is installed. It is a Go program that needs little of the C library and runs on older releases as it is. Remove the
- * directory ($TSRUNC_CACHE/sid-containerd, default /var/cache/tsrunc) to get a newer one.
+ * First comes the program that must run here, then the packages. apt fetches them with lists of its own from the mirror that
+ * the host is configured with, so that their signature is checked and nothing is installed. These are Go programs that need
+ * little of the C library and run on older releases as they are. Remove the directory ($TSRUNC_CACHE/sid-PROGRAM, default
+ * /var/cache/tsrunc) to get newer ones.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -20,7 +22,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-const cache = join(process.env["TSRUNC_CACHE"] || "/var/cache/tsrunc", "sid-containerd");
+const [program = "", ...packages] = process.argv.slice(2);
+const cache = join(process.env["TSRUNC_CACHE"] || "/var/cache/tsrunc", `sid-${program}`);
 
 function run(file: string, args: readonly string[], cwd = "/"): string {
   const environment = { ...process.env, LC_ALL: "C" };
@@ -102,17 +105,17 @@ function fetch(directory: string): void {
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
   run("apt-get", ["-q", ...options, "update"]);
-  run("apt-get", ["-q", ...options, "download", "containerd"], directory);
-  const file = readdirSync(directory).find((name) => name.endsWith(".deb"));
-  if (file === undefined) throw new Error("apt-get download has left no package");
-  run("dpkg-deb", ["-x", join(directory, file), join(directory, "root")]);
-  for (const name of ["parts", "lists", "cache", file])
+  run("apt-get", ["-q", ...options, "download", ...packages], directory);
+  const files = readdirSync(directory).filter((name) => name.endsWith(".deb"));
+  if (files.length === 0) throw new Error("apt-get download has left no package");
+  for (const file of files) run("dpkg-deb", ["-x", join(directory, file), join(directory, "root")]);
+  for (const name of ["parts", "lists", "cache", ...files])
     rmSync(join(directory, name), { recursive: true });
 }
 
 function main(): void {
-  const bin = join(cache, "root", "usr", "bin");
-  if (!existsSync(bin)) {
+  if (packages.length === 0) throw new Error("usage: sid.js PROGRAM PACKAGE...");
+  if (!existsSync(join(cache, "root"))) {
     const fresh = `${cache}.${process.pid}`;
     try {
       fetch(fresh);
@@ -122,9 +125,14 @@ function main(): void {
       rmSync(fresh, { recursive: true, force: true });
     }
   }
+  const directories = ["usr/bin", "usr/sbin"]
+    .map((name) => join(cache, "root", name))
+    .filter(existsSync);
+  const path = directories.map((name) => join(name, program)).find(existsSync);
+  if (path === undefined) throw new Error(`the packages hold no ${program}`);
   // Fails when the C library here is too old for it.
-  run(join(bin, "containerd"), ["--version"]);
-  process.stdout.write(`${bin}\n`);
+  run(path, ["--version"]);
+  process.stdout.write(`${directories.join(":")}\n`);
 }
 
 try {
@@ -132,6 +140,6 @@ try {
 } catch (error) {
   const { stderr, message } = error as { stderr?: Buffer; message: string };
   const lines = (stderr?.toString() || message).trim().split("\n");
-  process.stderr.write(`no containerd of Debian sid: ${lines.at(-1)}\n`);
+  process.stderr.write(`no ${program} of Debian sid: ${lines.at(-1)}\n`);
   process.exitCode = 1;
 }
