@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "chai";
 import { isAlive, readOrEmpty } from "../../harness/processes.ts";
-import { until } from "../../harness/wait.ts";
+import { eventually, until } from "../../harness/wait.ts";
 import { Container, ctrOnPty, freshId, launch, tasks, untilGone } from "./ctr.ts";
 import { startDaemon, stopDaemon, workDirectory } from "./daemon.ts";
 import { fifoOf, follow } from "./fifos.ts";
@@ -106,7 +106,10 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       await until("more numbers", () => lastNumber(readOrEmpty(file)) > seen + 5);
       await startDaemon();
       (await c.task("kill", ["--exec-id", "on", "--signal", "SIGKILL"])).ok();
-      (await c.task("delete", ["--exec-id", "on"])).ended(137);
+      await eventually("the exec's end", async () => {
+        const { status } = await c.task("delete", ["--exec-id", "on"]);
+        return status === 137;
+      });
       (await c.exec(["true"])).ok();
     });
 

@@ -12,7 +12,7 @@ import {
 } from "../../harness/processes.ts";
 import { hostFacts } from "../../harness/requires.ts";
 import { sharedRootfs } from "../../harness/scratch.ts";
-import { until } from "../../harness/wait.ts";
+import { eventually, until } from "../../harness/wait.ts";
 import { Container, ctr, otherNamespace, tasks } from "./ctr.ts";
 import { workDirectory } from "./daemon.ts";
 import { lasting } from "./leaks.ts";
@@ -87,9 +87,13 @@ describe("ctr run", () => {
     expect(readOrEmpty(`/proc/${row?.pid}/cmdline`)).to.equal(
       "sh\0-c\0sleep 1000 & sleep 1000; true\0",
     );
-    const listing = (await c.task("ps")).ok().stdout.trim().split("\n").slice(1);
-    const pids = listing.map((line) => Number(line.trim().split(/\s+/)[0]));
-    expect(pids).to.include(row?.pid).and.have.length(3);
+    let pids: number[] = [];
+    await eventually("three processes", async () => {
+      const listing = (await c.task("ps")).ok().stdout.trim().split("\n").slice(1);
+      pids = listing.map((line) => Number(line.trim().split(/\s+/)[0]));
+      return pids.length === 3;
+    });
+    expect(pids).to.include(row?.pid);
     await c.kill("SIGKILL", ["--all"]);
     await c.reaches("STOPPED");
     expect(pids.filter(isAlive)).to.deep.equal([]);
