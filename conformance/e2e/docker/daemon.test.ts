@@ -107,7 +107,7 @@ describe("dockerd without live-restore", () => {
   });
 
   it("killed: the next one ends what the last one left", async () => {
-    const c = await up([], ["sleep", "1000"], daemon);
+    const c = await up(["--stop-timeout", "1"], ["sleep", "1000"], daemon);
     const pid = await c.pid();
     await daemon.stop("SIGKILL");
     expect(isAlive(pid)).to.equal(true);

@@ -71,6 +71,8 @@ export class Daemon {
   readonly netns: string;
   /** Parent of the cgroups of its containers. */
   readonly cgroupParent: string;
+  /** How many veth interfaces it has of its own: one in a swarm, for the ingress network. */
+  ownLinks = 0;
   private readonly settings: Record<string, unknown>;
   private readonly files: Readonly<Record<string, string>>;
   private child: ChildProcess | undefined;

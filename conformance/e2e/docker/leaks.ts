@@ -83,9 +83,12 @@ function stateDirectories(): string[] {
 async function interfaces(): Promise<string[]> {
   const found: string[] = [];
   for (const daemon of daemons.filter(({ runs }) => runs)) {
-    const { text } = (await daemon.inNetwork(["ip", "-o", "link", "show", "type", "veth"])).ok();
-    for (const line of text.split("\n").filter(Boolean))
-      if (!line.includes("e2e-")) found.push(line.split("@")[0] ?? line);
+    const show = ["ip", "-o", "link", "show", "type", "veth"];
+    const lines = (await daemon.inNetwork(show))
+      .ok()
+      .lines.filter((line) => !line.includes("e2e-"));
+    if (lines.length > daemon.ownLinks)
+      for (const line of lines) found.push(line.split("@")[0] ?? line);
   }
   return found;
 }

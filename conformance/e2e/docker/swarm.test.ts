@@ -8,6 +8,9 @@ import { imageName, importImage } from "./image.ts";
 
 const addresses = ["10.98.0.1", "10.98.0.2"] as const;
 
+/** Ends and replaces tasks at once: those that sleep ignore TERM. */
+const quick = ["--stop-grace-period", "100ms", "--restart-delay", "0s"];
+
 /** Joins the networks of two daemons by a cable. */
 function connect(left: Daemon, right: Daemon): void {
   const ip = (daemon: Daemon, ...args: string[]) =>
@@ -35,6 +38,7 @@ describe("a swarm of two nodes", () => {
     for (const daemon of [manager, worker]) {
       await daemon.start();
       await importImage(daemon);
+      daemon.ownLinks = 1;
     }
     connect(manager, worker);
     const init = ["swarm", "init", "--advertise-addr", addresses[0], "--listen-addr", addresses[0]];
@@ -74,7 +78,7 @@ describe("a swarm of two nodes", () => {
       "--name",
       "spread",
     ];
-    const more = ["--replicas", "4", "--limit-memory", "64m", "--env", "V=1"];
+    const more = ["--replicas", "4", "--limit-memory", "64m", "--env", "V=1", ...quick];
     const command = [imageName, "sleep", "1000"];
     (await manager.docker(["service", "create", ...flags, ...more, ...command])).ok();
     const count = async (daemon: Daemon) => (await tasksOf(daemon, "spread")).length;
@@ -97,10 +101,8 @@ describe("a swarm of two nodes", () => {
     );
     (await manager.docker(["service", "scale", "--detach", "spread=2"])).ok();
     await spread(1);
-    const change = ["--detach", "--no-resolve-image", "--env-add", "V=2", "--update-delay", "0s"];
-    (
-      await manager.docker(["service", "update", ...change, "--stop-grace-period", "1s", "spread"])
-    ).ok();
+    const change = ["--detach", "--no-resolve-image", "--env-add", "V=2"];
+    (await manager.docker(["service", "update", ...change, "spread"])).ok();
     await eventually(
       "the update",
       async () => {
@@ -129,7 +131,17 @@ describe("a swarm of two nodes", () => {
       "--network",
       "over",
     ];
-    const more = ["--mode", "global", "--name", "every", "--secret", "s1", "--config", "c1"];
+    const more = [
+      "--mode",
+      "global",
+      "--name",
+      "every",
+      "--secret",
+      "s1",
+      "--config",
+      "c1",
+      ...quick,
+    ];
     (
       await manager.docker(["service", "create", ...flags, ...more, imageName, "sleep", "1000"])
     ).ok();
