@@ -140,9 +140,10 @@ function writeNetwork(): void {
   const ranges = [[{ subnet: "10.88.0.0/16" }]];
   const ipam = { type: "host-local", dataDir: join(home(), "addresses"), ranges };
   const bridge = { type: "bridge", bridge: "pods", isGateway: true, ipMasq: false, ipam };
+  const ports = { type: "portmap", capabilities: { portMappings: true } };
   writeFileSync(
     join(directory, "10-e2e.conflist"),
-    JSON.stringify({ cniVersion: "0.4.0", name: "e2e", plugins: [bridge] }),
+    JSON.stringify({ cniVersion: "0.4.0", name: "e2e", plugins: [bridge, ports] }),
   );
 }
 

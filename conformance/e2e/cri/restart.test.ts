@@ -1,8 +1,10 @@
 /** containerd ends and comes back, and a shim is killed: what pods notice, and what Kubernetes is told. */
 import { expect } from "chai";
+import { compareVersions } from "../../harness/environment.ts";
 import { isAlive } from "../../harness/processes.ts";
 import { eventually, until } from "../../harness/wait.ts";
 import { stopDaemon } from "../containerd/daemon.ts";
+import { containerdVersion } from "../containerd/subject.ts";
 import { crictl, startNode } from "./crictl.ts";
 import { lasting } from "./leaks.ts";
 import { Pod } from "./pods.ts";
@@ -55,7 +57,9 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       process.kill(otherPid, "SIGKILL");
       await until("the container's end", () => !isAlive(pid));
       await startNode();
-      expect((await container.ended()).exitCode).to.equal(33);
+      // containerd 2 takes a shim's task without processes for a leftover and removes it, and with it the status.
+      const kept = compareVersions(containerdVersion(), "2.0") < 0;
+      expect((await container.ended()).exitCode).to.equal(kept ? 33 : 255);
       expect((await pod.status()).state).to.equal("SANDBOX_READY");
       expect((await other.status()).state).to.equal("SANDBOX_NOTREADY");
       await pod.remove();
