@@ -1,4 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { expect } from "chai";
 import { RuntimeError } from "../../runtime/base/errors.ts";
 import { parseProcess } from "../../runtime/spec/load.ts";
@@ -44,7 +52,7 @@ describe("containers of the shim", function () {
   });
 
   afterEach(async () => {
-    test.end();
+    await test.end();
     expect(test.logged.filter((line) => line.startsWith("error"))).to.deep.equal([]);
   });
 
@@ -225,6 +233,47 @@ describe("containers of the shim", function () {
     expect((await gone).code).to.equal("NotFound");
     expect(test.events).to.deep.equal(["create", "start"]);
     await end(other);
+  });
+
+  it("tells of the start, then of the exit, when a poststart hook outlives the program", async () => {
+    const container = await create("exit 4", (spec) => ({
+      ...spec,
+      hooks: { poststart: [{ path: "/bin/sleep", args: ["sleep", "0.4"] }] },
+    }));
+    const starting = container.start();
+    await sleep(200);
+    expect(container.statusOf(container.init)).to.equal("created");
+    expect(() => container.addExec("late", program("true"), noStdio)).to.throw("stopped state");
+    expect(await starting).to.equal(container.init.pid);
+    expect((await container.init.wait()).status).to.equal(4);
+    expect(test.events).to.deep.equal(["create", "start", `exit ${container.id} 4`]);
+  });
+
+  it("connects execs to fifos and gives terminals of the right size", async () => {
+    const container = await create(forever);
+    await container.start();
+    const { stdin, stdout } = test.fifos;
+    const reader = openSync(stdout, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = openSync(stdin, constants.O_RDWR);
+    container.addExec("io", program("cat; exit 5"), { ...noStdio, stdin, stdout });
+    await container.startExec("io");
+    writeSync(writer, "to and fro\n");
+    closeSync(writer);
+    container.process("io").io?.closeStdin();
+    expect((await container.process("io").wait()).status).to.equal(5);
+    await test.containers.delete(container.id, "io");
+    const data = new Uint8Array(100);
+    expect(Buffer.from(data.subarray(0, readSync(reader, data))).toString()).to.equal(
+      "to and fro\n",
+    );
+    const terminal = { ...program("sleep 0.2; stty size"), terminal: true };
+    container.addExec("tty", terminal, { ...noStdio, stdout, terminal: true });
+    await container.startExec("tty");
+    container.process("tty").resize(80, 25);
+    expect((await container.process("tty").wait()).status).to.equal(0);
+    await test.containers.delete(container.id, "tty");
+    expect(Buffer.from(data.subarray(0, readSync(reader, data))).toString()).to.equal("25 80\r\n");
+    closeSync(reader);
   });
 
   it("kills what shares the host's pid namespace with init", async () => {

@@ -36,19 +36,24 @@ export interface TestHost {
   readonly events: string[];
   readonly logged: string[];
   readonly directory: string;
+  readonly fifos: { readonly stdin: string; readonly stdout: string };
   /** How often a container has gone. */
   gone: number;
   /** A bundle with a busybox for a root; the container runs `sh -c script`. */
   request(id: string, script: string, change?: (spec: Spec) => Spec): CreateRequest;
-  end(): void;
+  /** Ends all containers that are left, too. */
+  end(): Promise<void>;
 }
 
 export function startHost(): TestHost {
+  const directory = fs.mkdtempSync(join(tmpdir(), "shim-task-"));
+  const fifos = { stdin: join(directory, "stdin"), stdout: join(directory, "stdout") };
+  // before children are watched: node's own way to start one takes the notices of their ends over
+  execFileSync("mkfifo", Object.values(fifos));
   const native = loadNative(PLAN_ABI);
   native.setSubreaper(true);
   const reactor = startReactor(native);
   const children = watchChildren(native, reactor);
-  const directory = fs.mkdtempSync(join(tmpdir(), "shim-task-"));
   const logged: string[] = [];
   const events: string[] = [];
   const image = native.sealedCopy(initPath());
@@ -76,11 +81,27 @@ export function startHost(): TestHost {
     events,
     logged,
     directory,
+    fifos,
     gone: 0,
     request: (id, script, change = (spec) => spec) => makeRequest(directory, id, script, change),
-    end: () => endHost(reactor, image, directory),
+    end: async () => {
+      try {
+        for (const bundle of [...test.containers.bundles()]) await endContainer(test, bundle);
+      } finally {
+        native.setSubreaper(false);
+        endHost(reactor, image, directory);
+      }
+    },
   };
   return test;
+}
+
+async function endContainer({ containers }: TestHost, bundle: string): Promise<void> {
+  const { id, init } = containers.get(bundle.slice(bundle.lastIndexOf("/") + 1));
+  // one that is ending is fine
+  if (init.exit === undefined) await containers.kill(id, "", 9, true).catch(() => undefined);
+  await init.wait();
+  await containers.delete(id, "");
 }
 
 function endHost(reactor: Reactor, image: number, directory: string): void {
@@ -118,7 +139,7 @@ function makeRequest(
   fs.mkdirSync(bin, { recursive: true });
   for (const name of ["proc", "dev", "sys", "tmp"]) fs.mkdirSync(join(bundle, "rootfs", name));
   fs.copyFileSync(busybox, join(bin, "busybox"));
-  for (const name of ["sh", "sleep", "true", "cat", "echo", "setsid"]) {
+  for (const name of ["sh", "sleep", "true", "cat", "echo", "setsid", "stty"]) {
     fs.symlinkSync("busybox", join(bin, name));
   }
   const base = specTemplate({ cgroup2: false });
@@ -137,13 +158,6 @@ function makeRequest(
     checkpoint: "",
     options: { ...defaultOptions, root: join(directory, "state") },
   };
-}
-
-/** Makes fifos in the test's directory. */
-export function fifos(directory: string, ...names: string[]): string[] {
-  const paths = names.map((name) => join(directory, name));
-  execFileSync("mkfifo", paths);
-  return paths;
 }
 
 export async function sleep(ms: number): Promise<void> {
