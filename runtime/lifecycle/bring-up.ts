@@ -14,6 +14,7 @@ import { announce } from "./announce.ts";
 import type { Runtime } from "./context.ts";
 import { withFds } from "./fds.ts";
 import { hookState, runHooks, runHooksWarning, stateMemory } from "./hooks.ts";
+import { checkNetSysctls } from "./host-namespaces.ts";
 import { writeIdMaps } from "./id-maps.ts";
 import { converse, type InitProcess, type Session, spawnInit } from "./init-session.ts";
 import { firstState } from "./new-state.ts";
@@ -80,6 +81,7 @@ export async function bringUp(
   const { id, bundle } = options;
   checkContainerId(id);
   checkPrivileges(spec);
+  checkNetSysctls(spec);
   const rootfs = resolveRootfs(spec, bundle);
   const filterLoaded = span("seccomp filter");
   const seccomp = await loadFilter(rt, spec);
@@ -118,7 +120,7 @@ function checkPrivileges(spec: Spec): void {
 
 function chooseCgroups(rt: Runtime, options: CreateOptions, spec: Spec): CgroupManager {
   const cgroupsPath = spec.linux?.cgroupsPath;
-  const rootUid = spec.linux?.uidMappings?.find((mapping) => mapping.containerID === 0)?.hostID;
+  const rootUid = cgroupOwner(spec);
   return openCgroups({
     id: options.id,
     ...(cgroupsPath === undefined ? {} : { cgroupsPath }),
@@ -127,6 +129,19 @@ function chooseCgroups(rt: Runtime, options: CreateOptions, spec: Spec): CgroupM
     ...(rootUid === undefined ? {} : { owner: rootUid }),
     native: rt.native,
   });
+}
+
+/**
+ * The host uid that gets the container's v2 cgroup as its own: that of root inside, when it sees nothing but this cgroup and
+ * may write there (runtime-spec config-linux.md, cgroup ownership).
+ */
+function cgroupOwner(spec: Spec): number | undefined {
+  const { namespaces, uidMappings } = spec.linux ?? {};
+  const isOwn = (kind: string) => namespaces?.some(({ type, path }) => type === kind && !path);
+  const mount = spec.mounts?.find(({ destination }) => destination === "/sys/fs/cgroup");
+  const isWritable = mount !== undefined && !mount.options?.includes("ro");
+  if (!isOwn("cgroup") || !isOwn("user") || !isWritable) return undefined;
+  return uidMappings?.find(({ containerID }) => containerID === 0)?.hostID;
 }
 
 async function launch(
