@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { expect } from "chai";
-import type { Config } from "../harness/bundle.ts";
+import { type Config, withoutNamespace } from "../harness/bundle.ts";
 import { type Container, container, runReport, sleeper } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { traces } from "../harness/leaks.ts";
@@ -114,6 +114,8 @@ function removeTop(): void {
 describe("membership", () => {
   it("children are in the cgroup too, and exec as well", () => {
     const c = sleeper((config) => {
+      // A cgroup namespace would show the container's own as the root.
+      withoutNamespace(config, "cgroup");
       config.process.args = ["/probe", "children", "2", "+", "sleep"];
     }).up();
     const controller = hostFacts().cgroup === "v1" ? "pids" : "";

@@ -1,5 +1,5 @@
 /** linux.maskedPaths and linux.readonlyPaths. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { ownRootfs } from "../harness/bundle.ts";
 import { container, runActions, runShell } from "../harness/container.ts";
@@ -31,7 +31,9 @@ describe("masked paths", () => {
   });
 
   it("the default list hides the kernel's secrets", () => {
-    const text = runShell("cat /proc/keys /proc/timer_list; ls -A /sys/firmware /proc/acpi");
+    const files = ["/proc/keys", "/proc/timer_list"].filter((path) => existsSync(path));
+    const directories = ["/sys/firmware", "/proc/acpi"].filter((path) => existsSync(path));
+    const text = runShell(`cat /dev/null ${files.join(" ")}; ls -A /mnt ${directories.join(" ")}`);
     expect(text.replaceAll(/^.*:\n|\n/gm, "")).to.equal("");
   });
 

@@ -7,8 +7,10 @@ import { container, runReport, sleeper } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { traces } from "../harness/leaks.ts";
 import { parseReport } from "../harness/probe.ts";
-import { requires } from "../harness/requires.ts";
+import { hostFacts, requires } from "../harness/requires.ts";
 
+/** There when an x86_64 kernel runs 32-bit programs. */
+const compat = "/proc/sys/abi/vsyscall32";
 const newField = "runc has it since 1.2, the specification since 1.1";
 
 function refused(edit: (config: Config) => void, pattern: RegExp): void {
@@ -36,7 +38,8 @@ describe("process.scheduler", () => {
     );
   }
 
-  /** With RT_GROUP_SCHED a v1 cgroup has no real-time budget unless it is given one. */
+  /** With RT_GROUP_SCHED a v1 cgroup has no real-time budget unless it is given one, and a v2 cgroup cannot get any. */
+  const inCgroupOfItsOwn = ["systemd-run", "--quiet", "--wait", "-p", "CPUWeight=50"] as const;
   const realTime: [policy: string, number: number, priority: number][] = [
     ["SCHED_FIFO", 1, 11],
     ["SCHED_RR", 2, 99],
@@ -44,7 +47,9 @@ describe("process.scheduler", () => {
   for (const [policy, number, priority] of realTime) {
     it(
       `${policy} with a priority and flags`,
-      known("runc <1.2", newField, () => {
+      known("runc <1.2", newField, function () {
+        if (hostFacts().cgroup === "v2")
+          requires({ works: [...inCgroupOfItsOwn, "chrt", "-f", "1", "true"] }).call(this);
         const report = runReport((config) => {
           config.linux.resources["cpu"] = { realtimeRuntime: 1000, realtimePeriod: 1_000_000 };
           config.process["scheduler"] = {
@@ -133,7 +138,7 @@ describe("linux.personality", () => {
   it(
     "LINUX32 changes the machine's name, for exec too",
     known("runc <1.2", newField, function () {
-      requires({ arch: "x64" }).call(this);
+      requires({ arch: "x64", file: compat }).call(this);
       const c = sleeper((config) => {
         config.linux["personality"] = { domain: "LINUX32" };
       }).up();

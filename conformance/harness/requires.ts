@@ -1,5 +1,5 @@
 /** Owns what a case may demand of the machine, and skipping with a reason when the machine does not offer it. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { compareVersions, runtimePath } from "./environment.ts";
@@ -36,6 +36,8 @@ export interface Needs {
   file?: string;
   /** A host program in PATH. */
   program?: string;
+  /** A host command that must succeed as such: file and arguments. */
+  works?: readonly [string, ...string[]];
   /** A command (`events`) or a flag of a command (`create --pidfd-socket`) of the runtime. */
   command?: string;
   /** A capability of the suite itself, by number: 24 is CAP_SYS_RESOURCE. */
@@ -88,6 +90,10 @@ function hasProgram(name: string): boolean {
   return path.split(":").some((directory) => existsSync(`${directory}/${name}`));
 }
 
+function succeeds([file, ...args]: readonly [string, ...string[]]): boolean {
+  return spawnSync(file, args, { stdio: "ignore" }).status === 0;
+}
+
 function runtimeOffers(command: string): boolean {
   const [verb, flag] = command.split(" ");
   try {
@@ -120,6 +126,7 @@ export function missing(needs: Needs): string[] {
     demand(`kernel ${needs.kernel}`, compareVersions(host.kernel, needs.kernel) >= 0);
   if (needs.file) demand(`file ${needs.file}`, existsSync(needs.file));
   if (needs.program) demand(`program ${needs.program}`, hasProgram(needs.program));
+  if (needs.works) demand(`working ${needs.works.join(" ")}`, succeeds(needs.works));
   if (needs.command) demand(`runtime command ${needs.command}`, runtimeOffers(needs.command));
   if (needs.capability !== undefined) {
     demand(
