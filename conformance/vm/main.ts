@@ -1,0 +1,132 @@
+/**
+ * Runs the conformance cases in guests with cgroup v2 and systemd, as root, as an ordinary user, and as root of a user
+ * namespace; prints their output and the sums, which also go to $TEST_COUNTS. Exits 1 when a case failed. When there can
+ * be no guest here, that is one skip with the reason.
+ *
+ * node build/conformance/vm/main.js [--runtime PATH-IN-GUEST] [--only NAME] [-- MOCHA-ARGUMENT...]
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const top = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
+const scripts = join(top, "conformance", "vm");
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+  failures: string[];
+}
+
+interface Job {
+  readonly name: string;
+  readonly kind: "uml" | "qemu";
+  readonly mode: "root" | "rootless" | "userns";
+  /** A part of the cases, by their titles; all without it. */
+  readonly grep?: string;
+}
+
+/** What User-Mode Linux has not: cpuset, 32-bit programs, pressure, the Debian kernel itself. */
+const kernelDependent =
+  "^(linux.cgroupsPath|linux.resources|limits in force|membership|update|events|device access|process.apparmorProfile|linux.personality|seccomp architectures|process.scheduler|the cgroup mount|exec --cgroup|ps )";
+
+const jobs: readonly Job[] = [
+  { name: "root", kind: "uml", mode: "root" },
+  { name: "an ordinary user", kind: "uml", mode: "rootless" },
+  { name: "root of a user namespace", kind: "uml", mode: "userns" },
+  { name: "root, Debian's kernel", kind: "qemu", mode: "root", grep: kernelDependent },
+];
+
+const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
+/** Runs one job in a guest of its own. Without counts the guest itself has failed. */
+function run(job: Job, runtime: string, rest: readonly string[]): Promise<Counts> {
+  const directory = mkdtempSync(join(top, "build", "vm", "counts."));
+  const counts = join(directory, "counts.json");
+  const words = [...(job.grep === undefined ? [] : ["--grep", job.grep]), ...rest];
+  const command =
+    `TEST_COUNTS=/host/${relative(top, counts)} CONFORMANCE_STRICT=${quote("cgroup v2")} sh /opt/tsrunc/conformance/vm/cases.sh ` +
+    [job.mode, runtime, ...words].map(quote).join(" ");
+  const started = Date.now();
+  const child = spawn(join(scripts, "run.sh"), [job.kind, command], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { VM_TIMEOUT: "1500", ...process.env },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  return new Promise((resolve) => {
+    child.on("close", (status) => {
+      const seconds = Math.round((Date.now() - started) / 1000);
+      console.log(`\n=== guest: ${job.name} (${job.kind}, ${seconds} s)\n${output}`);
+      const result = readCounts(counts);
+      rmSync(directory, { recursive: true });
+      if (status !== 0 && result.failed === 0) {
+        result.failed = 1;
+        result.failures.push(`guest ended with status ${status}: ${output.slice(-300)}`);
+      }
+      result.failures = result.failures.map((text) => `[guest, ${job.name}] ${text}`);
+      resolve(result);
+    });
+  });
+}
+
+function readCounts(file: string): Counts {
+  try {
+    const { passed, failed, skipped, failures = [] } = JSON.parse(readFileSync(file, "utf8"));
+    return { passed, failed, skipped, failures };
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  }
+}
+
+/** Builds the guest; the reason when that is impossible here. */
+function whyNoGuest(): string | undefined {
+  const built = spawnSync(join(scripts, "build.sh"), { encoding: "utf8" });
+  if (built.status === 0) return undefined;
+  return built.stderr.trim().split("\n").slice(-3).join("; ") || "the guest could not be built";
+}
+
+function report(total: Counts): void {
+  const { passed, failed, skipped } = total;
+  console.log(`guests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  for (const text of total.failures) console.log(`FAILED: ${text}`);
+  const file = process.env["TEST_COUNTS"];
+  if (file !== undefined) writeFileSync(file, JSON.stringify(total));
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { runtime: { type: "string" }, only: { type: "string" } },
+    allowPositionals: true,
+  });
+  const total: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const lack = whyNoGuest();
+  if (lack !== undefined) {
+    console.log(`skipped: ${lack}`);
+    report({ ...total, skipped: 1 });
+    return 0;
+  }
+  mkdirSync(join(top, "build", "vm"), { recursive: true });
+  const runtime = values.runtime ?? "/opt/tsrunc/dist/bin/tsrunc";
+  const wanted = jobs.filter(({ name }) => values.only === undefined || name === values.only);
+  // Two at a time: User-Mode Linux has one processor.
+  const queue = [...wanted];
+  const work = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      const counts = await run(job, runtime, positionals);
+      for (const key of ["passed", "failed", "skipped"] as const) total[key] += counts[key];
+      total.failures.push(...counts.failures);
+    }
+  };
+  await Promise.all([work(), work()]);
+  report(total);
+  return total.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
