@@ -14,7 +14,6 @@ import { announce } from "./announce.ts";
 import type { Runtime } from "./context.ts";
 import { withFds } from "./fds.ts";
 import { hookState, runHooks, runHooksWarning, stateMemory } from "./hooks.ts";
-import { checkNetSysctls } from "./host-namespaces.ts";
 import { writeIdMaps } from "./id-maps.ts";
 import { converse, type InitProcess, type Session, spawnInit } from "./init-session.ts";
 import { firstState } from "./new-state.ts";
@@ -81,7 +80,8 @@ export async function bringUp(
   const { id, bundle } = options;
   checkContainerId(id);
   checkPrivileges(spec);
-  checkNetSysctls(spec);
+  if (spec.linux?.sysctl !== undefined)
+    (await import("./host-namespaces.ts")).checkNetSysctls(spec);
   const rootfs = resolveRootfs(spec, bundle);
   const filterLoaded = span("seccomp filter");
   const seccomp = await loadFilter(rt, spec);
@@ -94,7 +94,7 @@ export async function bringUp(
     undo.push(() => poststopAfterHooks(rt, options, spec, progress));
     undo.push(() => void removeDir(rt.root, id));
     freezeConfig(rt.root, id, spec);
-    const cgroups = chooseCgroups(rt, options, spec);
+    const cgroups = await chooseCgroups(rt, options, spec);
     const state = firstState(options, spec, rootfs, cgroups, rdt);
     // the paths are on disk before the first directory is made, so that nothing is ever lost track of
     saveState(rt.root, state);
@@ -118,9 +118,13 @@ function checkPrivileges(spec: Spec): void {
   if (problem !== undefined) throw fail("InvalidArgument", problem);
 }
 
-function chooseCgroups(rt: Runtime, options: CreateOptions, spec: Spec): CgroupManager {
+async function chooseCgroups(
+  rt: Runtime,
+  options: CreateOptions,
+  spec: Spec,
+): Promise<CgroupManager> {
   const cgroupsPath = spec.linux?.cgroupsPath;
-  const rootUid = cgroupOwner(spec);
+  const rootUid = spec.linux?.uidMappings && (await import("./cgroup-owner.ts")).cgroupOwner(spec);
   return openCgroups({
     id: options.id,
     ...(cgroupsPath === undefined ? {} : { cgroupsPath }),
@@ -129,19 +133,6 @@ function chooseCgroups(rt: Runtime, options: CreateOptions, spec: Spec): CgroupM
     ...(rootUid === undefined ? {} : { owner: rootUid }),
     native: rt.native,
   });
-}
-
-/**
- * The host uid that gets the container's v2 cgroup as its own: that of root inside, when it sees nothing but this cgroup and
- * may write there (runtime-spec config-linux.md, cgroup ownership).
- */
-function cgroupOwner(spec: Spec): number | undefined {
-  const { namespaces, uidMappings } = spec.linux ?? {};
-  const isOwn = (kind: string) => namespaces?.some(({ type, path }) => type === kind && !path);
-  const mount = spec.mounts?.find(({ destination }) => destination === "/sys/fs/cgroup");
-  const isWritable = mount !== undefined && !mount.options?.includes("ro");
-  if (!isOwn("cgroup") || !isOwn("user") || !isWritable) return undefined;
-  return uidMappings?.find(({ containerID }) => containerID === 0)?.hostID;
 }
 
 async function launch(
