@@ -58,8 +58,8 @@ generate: | $(INSTALLED) ## schemas/ -> schemas/generated/
 install: build ## copy the built tree under $(DESTDIR)$(PREFIX)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/tsrunc"
 	install -m 755 dist/bin/tsrunc "$(DESTDIR)$(PREFIX)/bin/tsrunc"
-	ln -sfn tsrunc "$(DESTDIR)$(PREFIX)/bin/containerd-shim-tsrunc-v2"
-	install -m 755 $(LIBEXEC)/init "$(DESTDIR)$(PREFIX)/libexec/tsrunc/init"
+	ln -sfn ../libexec/tsrunc/shim "$(DESTDIR)$(PREFIX)/bin/containerd-shim-tsrunc-v2"
+	install -m 755 $(LIBEXEC)/init $(LIBEXEC)/shim "$(DESTDIR)$(PREFIX)/libexec/tsrunc/"
 	install -m 644 $(LIBEXEC)/tsrunc.node $(LIBEXEC)/seccomp.node "$(DESTDIR)$(PREFIX)/libexec/tsrunc/"
 
 .PHONY: clean

@@ -4,6 +4,7 @@
 #   dist/libexec/tsrunc/tsrunc.node    addon/*.cc and core/*.c but for seccomp
 #   dist/libexec/tsrunc/seccomp.node   addon/seccomp.cc, core/seccomp*.c, libseccomp (static)
 #   dist/libexec/tsrunc/init           init/*.c, static, musl
+#   dist/libexec/tsrunc/shim           launcher/*.c, parts of core/, static, musl: what containerd-shim-tsrunc-v2 links to
 #   build/conformance-probe            ../conformance/harness/probe/*.c, static, musl
 #   build/bench-stopwatch            ../conformance/bench/stopwatch.c, static, musl
 #   build/native/test/*_test           test/*_test.c, with ASan and UBSan
@@ -32,6 +33,7 @@ ADDON_C := $(filter-out native/core/seccomp%,$(wildcard native/core/*.c))
 SECCOMP_CC := $(wildcard native/addon/seccomp*.cc)
 SECCOMP_C := $(wildcard native/core/seccomp*.c)
 INIT_C := $(wildcard native/init/*.c)
+LAUNCHER_C := $(wildcard native/launcher/*.c) native/core/socket.c native/core/spawn.c
 PROBE_C := $(wildcard conformance/harness/probe/*.c)
 TEST_C := $(wildcard native/test/*_test.c)
 
@@ -80,6 +82,10 @@ $(LIBEXEC)/init: $(call objects,musl,$(INIT_C)) | $(LIBEXEC)/.
 	$(call say,LINK)
 	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
 
+$(LIBEXEC)/shim: $(call objects,musl,$(LAUNCHER_C)) | $(LIBEXEC)/.
+	$(call say,LINK)
+	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
+
 build/conformance-probe: $(call objects,musl,$(PROBE_C)) | build/.
 	$(call say,LINK)
 	$(Q)$(MUSL_CC) $(MUSL_LDFLAGS) $^ -o $@.new && strip -s $@.new && mv $@.new $@
@@ -122,7 +128,7 @@ build/native/fuzz/plan_fuzz: native/test/plan_fuzz.c native/test/plan_sample.h n
 	@mkdir -p $@
 
 .PHONY: native native-tests
-native: $(LIBEXEC)/tsrunc.node $(LIBEXEC)/seccomp.node $(LIBEXEC)/init
+native: $(LIBEXEC)/tsrunc.node $(LIBEXEC)/seccomp.node $(LIBEXEC)/init $(LIBEXEC)/shim
 native-tests: $(TESTS)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

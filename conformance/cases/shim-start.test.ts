@@ -22,6 +22,8 @@ import {
   daemons,
   describeShim,
   endProcess,
+  launcher,
+  linkToEngine,
   namespace,
   pathIn,
   runcOptions,
@@ -94,11 +96,26 @@ describeShim("shim start", () => {
     expect(variables).to.include(`TTRPC_ADDRESS=${task.containerd}.ttrpc`);
     expect(variables.join()).to.not.match(/SECRET|BUN_OPTIONS|FTLJIT/);
     const stat = readOrEmpty(`/proc/${pid}/stat`).split(") ")[1]?.split(" ") ?? [];
-    expect(readOrEmpty(`/proc/${pid}/comm`)).to.equal("containerd-shim\n");
+    await until("its name", () => readOrEmpty(`/proc/${pid}/comm`) === "containerd-shim\n");
     expect([stat[2], stat[3]], "process group and session").to.deep.equal([`${pid}`, `${pid}`]);
     expect(readlinkSync(`/proc/${pid}/cwd`)).to.equal(task.bundle);
     for (const fd of [0, 1, 2])
       expect(readlinkSync(`/proc/${pid}/fd/${fd}`)).to.match(/^\/dev\/null|log$/);
+  });
+
+  it("starts the same daemon, by whomever", async () => {
+    const told = [];
+    for (const program of [launcher, linkToEngine()]) {
+      const task = new Task();
+      task.start({ program, env: { XDG_RUNTIME_DIR: "/x", SECRET: "y" } });
+      const pid = task.daemon();
+      const environ = await until("environment", () => readOrEmpty(`/proc/${pid}/environ`));
+      const text = `${environ}${readOrEmpty(`/proc/${pid}/cmdline`)}`;
+      const anonymous = text.replaceAll(task.containerd, "A").replaceAll(task.id, "ID");
+      told.push(anonymous.replace(/[0-9a-f]{64}/, "HASH").split("\0"));
+    }
+    expect(told[0]).to.deep.equal(told[1]);
+    expect(told[0]).to.include("XDG_RUNTIME_DIR=/x").and.include("BUN_JSC_useJIT=0");
   });
 
   it("makes the daemon a likelier victim of the OOM killer than its parent, up to 1000", async () => {

@@ -1,6 +1,6 @@
 /** Owns calling the shim's executable as containerd does: containers as it lays them out, requests, and daemons. */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { message } from "../e2e/containerd/wire.ts";
@@ -11,7 +11,10 @@ import { requires } from "./requires.ts";
 import { scratch, scratchDirectory } from "./scratch.ts";
 import { until } from "./wait.ts";
 
-export const shim = join(dirname(runtimePath), "containerd-shim-tsrunc-v2");
+/** What containerd executes: a launcher that does the usual by itself. */
+export const launcher = join(dirname(runtimePath), "containerd-shim-tsrunc-v2");
+/** What is executed now: the launcher, or what it executes for all that is not usual. */
+export let shim = launcher;
 export const namespace = "conformance";
 export const runcOptions = "containerd.runc.v1.Options";
 const tomlOptions = "runtimeoptions.v1.Options";
@@ -133,14 +136,30 @@ export async function endProcess(pid: number, signal: NodeJS.Signals): Promise<v
   await until(`end of ${pid}`, () => !isAlive(pid));
 }
 
-/** A suite about the shim's executable; skipped for a runtime that has none beside it. No daemon outlives its test. */
+/**
+ * A suite about the shim's executable, for the launcher and for the engine behind it; skipped for a runtime that has
+ * none beside it. No daemon outlives its test.
+ */
 export function describeShim(title: string, body: () => void): void {
+  suite(`${title} by its launcher`, () => launcher, body);
+  suite(`${title} by the engine`, linkToEngine, body);
+}
+
+/** The engine goes by the name that it is called by. */
+export function linkToEngine(): string {
+  const link = join(scratchDirectory("engine"), "containerd-shim-tsrunc-v2");
+  symlinkSync(runtimePath, link);
+  return link;
+}
+
+function suite(title: string, program: () => string, body: () => void): void {
   describe(title, function () {
     this.timeout(30_000);
 
     before(function () {
       requires({ root: true }).call(this);
-      if (!existsSync(shim)) this.skip();
+      if (!existsSync(launcher)) this.skip();
+      shim = program();
     });
 
     afterEach(async () => {

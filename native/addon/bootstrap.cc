@@ -3,18 +3,15 @@
 
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "arguments.h"
 #include "exports.h"
 #include "system_error.h"
 
 extern "C" {
-#include "../core/scoped_fd.h"
+#include "../core/socket.h"
 }
 
 // linux/prctl.h since 5.14
@@ -51,22 +48,10 @@ Napi::Value IsListening(const Napi::CallbackInfo &info)
     const auto path = ReadString(env, info[0], "path");
     if (!path)
         return env.Undefined();
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path->size() >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return ThrowErrno(env, "connect");
-    }
-    memcpy(address.sun_path, path->c_str(), path->size());
-    TSR_SCOPED_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return ThrowErrno(env, "socket");
-    if (connect(fd, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0)
-        return Napi::Boolean::New(env, true);
-    // EAGAIN: it listens, and has more callers than it has accepted yet
-    if (errno == EAGAIN || errno == ECONNREFUSED || errno == ENOENT)
-        return Napi::Boolean::New(env, errno == EAGAIN);
-    return ThrowErrno(env, "connect");
+    tsr_error error;
+    const int listening = tsr_socket_is_listening(path->c_str(), &error);
+    return listening < 0 ? ThrowSystemError(env, error)
+                         : Napi::Boolean::New(env, listening == 1);
 }
 
 // newCoreGroup(): core scheduling cookie for our process group, which children inherit.

@@ -70,6 +70,24 @@ int tsr_socket_listen_stream(const char *path, struct tsr_error *error)
     return listen_on(SOCK_STREAM | SOCK_NONBLOCK, &address, SOMAXCONN, error);
 }
 
+int tsr_socket_is_listening(const char *path, struct tsr_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof address.sun_path)
+        return tsr_fail_with(error, ENAMETOOLONG, "connect");
+    memcpy(address.sun_path, path, length);
+    TSR_SCOPED_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return tsr_fail(error, "socket");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return 1;
+    /* EAGAIN: it has more callers than it has accepted yet */
+    if (errno == EAGAIN || errno == ECONNREFUSED || errno == ENOENT)
+        return errno == EAGAIN;
+    return tsr_fail(error, "connect");
+}
+
 int tsr_socket_accept(int listener, struct ucred *peer, struct tsr_error *error)
 {
     TSR_SCOPED_FD int fd = -1;

@@ -33,6 +33,9 @@ int tsr_socket_connect_at(int directory, const char *name, struct tsr_error *err
  */
 int tsr_socket_listen_stream(const char *path, struct tsr_error *error);
 
+/* 1 when a process is behind this SOCK_STREAM socket file, 0 when there is none or no file. */
+int tsr_socket_is_listening(const char *path, struct tsr_error *error);
+
 /* The next connection, non-blocking, and who made it; fails with EAGAIN when none waits. */
 int tsr_socket_accept(int listener, struct ucred *peer, struct tsr_error *error);
 

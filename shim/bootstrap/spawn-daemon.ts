@@ -24,7 +24,7 @@ export interface Daemon {
 const passedOn = ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
 
 /**
- * For the daemon alone: what it starts gets environments of its own. Anonymous memory in kB (Bun 1.4.5) at the start,
+ * For the daemon alone: what it starts gets environments of its own. native/launcher/daemon.h has the same. Anonymous memory in kB (Bun 1.4.5) at the start,
  * with one container, and after 200 execs, both when quiet (housekeeping.ts):
  *
  *     none of these                                         3740   5140   5800 to 8100
@@ -106,12 +106,9 @@ export async function spawnDaemon(
   return daemon;
 }
 
-/**
- * Starts our own executable under the name that we were called by, from which the kernel makes the one that process
- * lists show (containerd-shim, as for all shims). An upgrade may have replaced it since; then it is started as it was.
- */
+/** Starts our own executable; when an upgrade has replaced it since, as it was. */
 function execute(native: NativeBinding, options: Omit<SpawnOptions, "file">): Daemon {
-  const path = process.argv0.startsWith("/") ? process.argv0 : process.execPath;
+  const path = process.execPath;
   try {
     try {
       return native.spawn({ ...options, file: path });
