@@ -1,6 +1,5 @@
 /** What the lifecycle may ask of a container's cgroups, whatever the hierarchy's version. */
 import type { LinuxResources } from "../../schemas/generated/config.ts";
-import type { CgroupStats } from "./stats.ts";
 
 export type CgroupMode = "v1" | "v2";
 
@@ -84,7 +83,6 @@ export interface CgroupManager {
    * Signals every process of the sub-tree. SIGKILL leaves nobody out, forking processes included.
    */
   signalAll(signal: number): void;
-  stats(): CgroupStats;
   oomEvents(): OomSource;
   /** Does the container's cgroup still exist? */
   exists(): boolean;

@@ -16,6 +16,7 @@ import { type CgroupHost, cgroupHost, ownDirectory } from "../host/cgroup-mode.t
 import { loadNative, type NativeBinding } from "../native/binding.ts";
 import type { CgroupManager } from "./manager.ts";
 import { cgroupsFromPaths, openCgroups } from "./open.ts";
+import { readStats } from "./read-stats.ts";
 import { freeze, remove } from "./test-patience.ts";
 
 const parent = `tsrunc-test-${process.pid}`;
@@ -107,15 +108,14 @@ describe("cgroup v1 for real", () => {
     const child = await sleeper(cgroups.joinFds());
     children.push(child);
     const membership = read(`/proc/${child.pid}/cgroup`);
-    for (const { controllers } of host.hierarchies) {
-      const name = controllers.join(",");
+    for (const name of host.hierarchies.map(({ controllers }) => controllers.join(","))) {
       if (name !== "") expect(membership).to.match(new RegExp(`:${name}:/${parent}/c(\n|$)`));
     }
     expect(cgroups.pids()).to.deep.equal([child.pid]);
-    const stats = cgroups.stats();
-    expect(stats.pids).to.deep.equal({ current: 1, limit: 20 });
-    expect(stats.memory.usage.limit).to.equal(64 << 20);
-    expect(stats.cpuset.cpus).to.not.be.empty;
+    const { pids, memory, cpuset } = readStats(cgroups);
+    expect(pids).to.deep.equal({ current: 1, limit: 20 });
+    expect(memory.usage.limit).to.equal(64 << 20);
+    expect(cpuset.cpus).to.not.be.empty;
   });
 
   it("rebuilds itself from recorded paths, freezes, kills what is frozen, and goes away", async () => {

@@ -16,8 +16,6 @@ import {
 } from "./manager-common.ts";
 import { oomSourceV1 } from "./oom.ts";
 import { placeExec } from "./place.ts";
-import type { CgroupStats } from "./stats.ts";
-import { statsV1 } from "./stats-v1.ts";
 import { inheritCpuset, makeCgroup, pidsBelow, removeCgroup, unmake } from "./tree.ts";
 import { v1Limits } from "./v1-resources.ts";
 
@@ -234,10 +232,6 @@ export class V1Manager implements CgroupManager {
     // What v1 has frozen does not die before it is thawed.
     if (this.paths["freezer"] !== undefined) this.thaw();
     return true;
-  }
-
-  stats(): CgroupStats {
-    return statsV1(this.paths);
   }
 
   oomEvents(): OomSource {

@@ -18,8 +18,6 @@ import {
 import { oomSourceV2 } from "./oom.ts";
 import { placeExec } from "./place.ts";
 import { isSet, type LimitPlan } from "./resources.ts";
-import type { CgroupStats } from "./stats.ts";
-import { statsV2 } from "./stats-v2.ts";
 import { makeCgroup, pidsBelow, removeCgroup, unmake } from "./tree.ts";
 import { type V2Current, v2Limits } from "./v2-resources.ts";
 
@@ -208,10 +206,6 @@ export class V2Manager implements CgroupManager {
     const wasFrozen = this.isFrozen();
     const thaw = signal === 9 || !wasFrozen;
     signalPids(this, signal, this.#options.native(), { freeze: !wasFrozen, thaw });
-  }
-
-  stats(): CgroupStats {
-    return statsV2(this.#directory());
   }
 
   oomEvents(): OomSource {

@@ -1,6 +1,7 @@
 /** `events`: measurements of a container, and word of its out-of-memory kills. */
 import { fail } from "../base/errors.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
+import { readStats } from "../cgroups/read-stats.ts";
 import type { CgroupStats } from "../cgroups/stats.ts";
 import type { Runtime } from "./context.ts";
 import { openManaged } from "./managed.ts";
@@ -13,7 +14,7 @@ export interface ContainerEvent {
 }
 
 export function stats(rt: Runtime, id: string): CgroupStats {
-  return liveCgroups(rt, id).stats();
+  return readStats(liveCgroups(rt, id));
 }
 
 /** Emits a measurement each interval and an event for each kill, until the container's cgroup is gone. */
@@ -36,7 +37,7 @@ export async function watchEvents(
       }
       if (Date.now() < due) continue;
       due += intervalMs;
-      if (cgroups.exists()) emit({ type: "stats", id, data: cgroups.stats() });
+      if (cgroups.exists()) emit({ type: "stats", id, data: readStats(cgroups) });
     }
   } finally {
     oom.close();
