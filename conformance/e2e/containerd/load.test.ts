@@ -93,11 +93,14 @@ describe("load", function () {
       if (reply?.code !== 0) throw new Error(`${method}: ${reply?.text}`);
       return reply.payload;
     };
+    const fifosOf = (word: string) =>
+      [join(directory, `${word}-out`), join(directory, `${word}-err`)] as const;
+    const words = Array.from({ length: 1000 }, (_, i) => `w${i}`);
+    execFileSync("mkfifo", words.flatMap(fifosOf));
     const execs = (first: number, count: number) =>
       inParallel(4, count, async (i) => {
         const word = `w${first + i}`;
-        const fifos = [join(directory, `${word}-out`), join(directory, `${word}-err`)] as const;
-        execFileSync("mkfifo", [...fifos]);
+        const fifos = fifosOf(word);
         // What is read here waits in the pipe until the exec has been deleted, and with it drained.
         const flags = constants.O_RDONLY | constants.O_NONBLOCK;
         const [reader, errors] = [openSync(fifos[0], flags), openSync(fifos[1], flags)];
