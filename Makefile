@@ -123,6 +123,14 @@ cases: build build/.compiled ## conformance cases; RUNTIME=path of any OCI runti
 conformance: build build/.compiled ## opencontainers/runtime-tools, beside runc and crun; RUNTIME=path; needs root and Go
 	node build/conformance/runtime-tools/main.js --runtime "$(abspath $(RUNTIME))"
 
+.PHONY: e2e-cri
+e2e-cri: build build/.compiled ## containerd's CRI plugin through crictl; RUNTIME_TYPE=io.containerd.runc.v2 for runc's shim; needs root and Go
+	$(MOCHA) --config conformance/e2e/cri/mocharc.json
+
+.PHONY: critest
+critest: build build/.compiled ## cri-tools' validation of containerd's CRI plugin; RUNTIME_TYPE, FOCUS='text'; needs root and Go
+	node build/conformance/e2e/cri/critest.js
+
 .PHONY: test-root
 test-root: ## conformance cases with tsrunc, then with runc
 	$(MAKE) cases

@@ -128,6 +128,16 @@ function newDockerLane(env) {
   return mochaLane(dockerSuite, { ...env, DOCKER_BIN: directories }, 12);
 }
 
+/** A lane on the host's containerd with our shim. */
+function onHostContainerd(lane) {
+  if (!isRoot) return skipLane("containerd needs root");
+  if (!existsSync("/usr/bin/containerd")) return skipLane("containerd is not installed");
+  return lane({ RUNTIME_TYPE: "io.containerd.tsrunc.v2", CONTAINERD_BIN: "/usr/bin" });
+}
+
+const criSuite = ["--config", "conformance/e2e/cri/mocharc.json"];
+const critest = ["node", "build/conformance/e2e/cri/critest.js"];
+
 const lanes = [
   ["unit tests", () => mochaLane([], {}, 5)],
   ["C tests under ASan and UBSan", nativeLane],
@@ -143,6 +153,8 @@ const lanes = [
     "docker e2e with our shim, Docker of Debian sid",
     () => newDockerLane({ RUNTIME_TYPE: "io.containerd.tsrunc.v2" }),
   ],
+  ["cri e2e with tsrunc", () => onHostContainerd((env) => mochaLane(criSuite, env, 8))],
+  ["critest with tsrunc", () => onHostContainerd((env) => countedLane(critest, env, 8))],
   ["opencontainers/runtime-tools", () => countedLane(["node", suite], {}, 15)],
 ];
 
