@@ -179,6 +179,54 @@ describe("file systems", () => {
     expect(readFileSync(`${root}/full/f`, "utf8")).to.equal("text\n");
   });
 
+  for (const [title, exists] of [
+    ["exists", true],
+    ["is missing", false],
+  ] as const) {
+    const body = () => {
+      const text = runShell("stat -c %a /full", (config) => {
+        const root = ownRootfs(config);
+        if (exists) mkdirSync(`${root}/full/d`, { recursive: true });
+        config.mounts.push({
+          destination: "/full",
+          type: "tmpfs",
+          source: "tmpfs",
+          options: ["tmpcopyup", "mode=1700"],
+        });
+      });
+      expect(text).to.equal("1700\n");
+    };
+    it(
+      `tmpcopyup leaves a mode that the config gives alone where the directory ${title}`,
+      exists ? known("runc", "it takes over the directory's all the same", body) : body,
+    );
+  }
+
+  /** Runs with an overlay of `count` directories whose names have more than 200 bytes, and shows that first and last are there. */
+  function joinsLayers(count: number): void {
+    const text = runShell("cat /joined/first /joined/last", (config) => {
+      const base = `${scratchDirectory("long")}/${"x".repeat(200)}`;
+      const layers = Array.from({ length: count }, (_, i) => `${base}/layer-${i}`);
+      for (const name of layers) mkdirSync(name, { recursive: true });
+      writeFileSync(`${layers[0]}/first`, "1");
+      writeFileSync(`${layers[count - 1]}/last`, "2");
+      const options = [`lowerdir=${layers.join(":")}`];
+      config.mounts.push({ destination: "/joined", type: "overlay", source: "overlay", options });
+    });
+    expect(text).to.equal("12");
+  }
+
+  it("overlay takes a list of directories above the 255 bytes of fsconfig(2)", () =>
+    joinsLayers(2));
+
+  it(
+    "overlay takes a list of directories above the page of mount(2)",
+    known("runc", "it uses mount(2)", function () {
+      requires({ kernel: "6.7" }).call(this);
+      joinsLayers(40);
+    }),
+  );
+
   it("proc shows the container's processes and is a proc", () => {
     const entry = mountOf(runReport(), "/proc");
     expect(entry?.type).to.equal("proc");

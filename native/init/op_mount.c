@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 
 #include "init.h"
+#include "layers.h"
 #include "sys.h"
 
 static void raise_open_files(struct init *c) {
@@ -99,15 +100,21 @@ int set_option(struct init *c, int context, const char *option) {
 
 static int make_file_system(struct init *c, int context, const struct tsr_args_open_detached *a) {
     int result = 0;
+    struct layers layers = {.context = context};
+    bool is_overlay = strcmp(a->fstype, "overlay") == 0;
     if (a->source[0] != 0)
         result = configure(c, context, FSCONFIG_SET_STRING, "source", a->source);
     for (uint32_t i = 0; result == 0 && i < a->options.count; i++) {
         const char *option = plan_string(&c->plan, a->options, i);
-        result = set_option(c, context, option);
+        result = is_overlay && is_long_layer_option(option) ? set_layers(c, &layers, option)
+                                                            : set_option(c, context, option);
         if (result < 0 && c->detail[0] == 0)
             set_detail(c, "option ", option);
     }
-    return result < 0 ? result : configure(c, context, FSCONFIG_CMD_CREATE, NULL, NULL);
+    if (result == 0)
+        result = configure(c, context, FSCONFIG_CMD_CREATE, NULL, NULL);
+    close_layers(&layers);
+    return result;
 }
 
 int op_open_detached(struct init *c, const struct tsr_args_open_detached *a) {
@@ -147,10 +154,15 @@ static int take_over_mode(struct init *c, int tree, int target) {
     return result;
 }
 
-static int copy_up(struct init *c, int tree, int target) {
+/* A mode that the config gives is not that of the covered directory. */
+static int copy_up(struct init *c, int tree, int target, bool keep_mode) {
+    struct stat own;
     int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int to = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = from < 0 || to < 0 ? failed(c, "open") : copy_tree(c, from, to);
+    int result = from < 0 || to < 0 || fstat(to, &own) != 0 ? failed(c, "open")
+                                                            : copy_tree(c, from, to);
+    if (result == 0 && keep_mode && fchmod(to, own.st_mode & 07777) != 0)
+        result = failed(c, "fchmod");
     if (from >= 0)
         close(from);
     if (to >= 0)
@@ -189,7 +201,7 @@ int op_attach(struct init *c, const struct tsr_args_attach *a) {
     if (result == 0 && a->covered_mode)
         result = take_over_mode(c, tree, target);
     if (result == 0 && a->copy_up)
-        result = copy_up(c, tree, target);
+        result = copy_up(c, tree, target, a->covered_mode == 0);
     if (result == 0 && sys_move_mount(tree, target) != 0)
         result = failed(c, "move_mount");
     close(target);

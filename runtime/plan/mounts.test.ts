@@ -90,7 +90,7 @@ describe("mounts", () => {
     });
     expect(ops.map(({ op }) => op)).to.deep.equal(["openDetached", "attach", "setMountAttributes"]);
     expect(ops[0]).to.include({ attributes: 0n });
-    expect(ops[1]).to.include({ copyUp: 1, coveredMode: 0 });
+    expect(ops[1]).to.include({ copyUp: 1, coveredMode: 1 });
   });
 
   it("gives a tmpfs the mode of what it covers, unless the config says one", () => {

@@ -111,7 +111,7 @@ export function addMounts(
       strict: isStrict(mount, destination) ? 1 : 0,
       copyUp: options.copyUp ? 1 : 0,
       mode: DIRECTORY_MODE,
-      coveredMode: mount.type === "tmpfs" && !options.copyUp && !hasMode(options) ? 1 : 0,
+      coveredMode: mount.type === "tmpfs" && !hasMode(options) ? 1 : 0,
     });
     // a tmpfs gets its content or mode first
     if (!options.bind) addLateAttributes(builder, prepared);

@@ -215,7 +215,7 @@ export interface AttachOp {
   readonly copyUp: number;
   /** permission bits for a created directory */
   readonly mode: number;
-  /** 1: chmod the new file system's root to the covered directory's mode */
+  /** 1: the new file system's root takes the covered directory's mode; 0: it keeps its own, whatever is copied up */
   readonly coveredMode: number;
 }
 

@@ -294,7 +294,7 @@ struct tsr_args_attach {
     uint32_t copy_up;
     /* permission bits for a created directory */
     uint32_t mode;
-    /* 1: chmod the new file system's root to the covered directory's mode */
+    /* 1: the new file system's root takes the covered directory's mode; 0: it keeps its own, whatever is copied up */
     uint32_t covered_mode;
 };
 
