@@ -24,6 +24,19 @@ describe("pause and resume", () => {
     expect(isAlive(c.state().pid)).to.equal(true);
   });
 
+  it("stop many processes that fork and compete for the processors", async () => {
+    const c = container((config) => {
+      const fork = "while true; do (echo tick); done";
+      config.process.args = ["/bin/sh", "-c", `for i in $(seq 40); do ${fork} & done; wait`];
+    }).up();
+    await c.prints(/tick/);
+    for (let round = 0; round < 3; round++) {
+      c.pause().ok();
+      expect(c.status()).to.equal("paused");
+      c.resume().ok();
+    }
+  });
+
   it("pause of a paused container fails", () => {
     const c = sleeper().up();
     c.pause().ok();

@@ -14,7 +14,8 @@ export function stepFreezeV1(directory: string, attempt: number): number | undef
     if (attempt < 1000) {
       writeKernelFile(path, "FROZEN");
       if (readKernelFile(path) === "FROZEN") return undefined;
-      if (attempt % 50 !== 49) return attempt % 25 === 24 ? 0.1 : 0;
+      // A process has to get a processor to freeze: on a busy machine we had better leave it ours.
+      if (attempt % 50 !== 49) return attempt < 25 ? 0 : 1;
       writeKernelFile(path, "THAWED");
       return 10;
     }
