@@ -105,11 +105,12 @@ $(OBJ)/test/%.c.o: %.c native/native.mk | $$(@D)/.
 
 $(OBJ)/test/init.a: $(call objects,test,$(filter-out native/init/main.c,$(INIT_C)))
 $(OBJ)/test/core.a: $(call objects,test,$(ADDON_C) $(SECCOMP_C))
-$(OBJ)/test/init.a $(OBJ)/test/core.a:
+$(OBJ)/test/launcher.a: $(call objects,test,$(filter-out %/main.c %/start.c %/delete.c,$(wildcard native/launcher/*.c)))
+$(OBJ)/test/init.a $(OBJ)/test/core.a $(OBJ)/test/launcher.a:
 	$(call say,AR  )
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(TESTS): $(OBJ)/test/%: $(OBJ)/test/native/test/%.c.o $(OBJ)/test/init.a $(OBJ)/test/core.a
+$(TESTS): $(OBJ)/test/%: $(OBJ)/test/native/test/%.c.o $(OBJ)/test/init.a $(OBJ)/test/core.a $(OBJ)/test/launcher.a
 	$(call say,LINK)
 	$(Q)$(CC) $(SANITIZERS) $^ -Wl,--as-needed -lseccomp -o $@
 
