@@ -117,6 +117,7 @@ class Daemon {
     process.on("SIGTERM", () => this.#lifetime.stop());
     process.on("SIGINT", () => this.#lifetime.stop());
     process.on("SIGPIPE", () => undefined);
+    process.on("SIGHUP", () => undefined);
     process.on("SIGUSR1", () => {
       const resident = Math.round(process.memoryUsage().rss / 1024);
       log.info(`${this.#containers.size} containers, ${resident} kB resident`);
