@@ -31,8 +31,8 @@ static void test_sha256(void)
         {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
         {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmn"
-         "opqrsmnopqrstnopqrstu",
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmno"
+         "ijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
          "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
     };
     for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
@@ -57,7 +57,8 @@ static bool parse_flags(const char *line, struct flags *flags)
 static void test_flags(void)
 {
     struct flags flags;
-    CHECK(parse_flags("-namespace k8s.io -address /run/c.sock -publish-binary /c -id a_b -debug start",
+    CHECK(parse_flags("-namespace k8s.io -address /run/c.sock -publish-binary /c -id a_b -debug "
+                      "start",
                       &flags));
     CHECK(strcmp(flags.namespace, "k8s.io") == 0 && strcmp(flags.id, "a_b") == 0);
     CHECK(strcmp(flags.address, "/run/c.sock") == 0 && flags.debug);
