@@ -37,7 +37,8 @@ describe("linux.cgroupsPath", () => {
     }
   });
 
-  it("absolute: from the root of the hierarchy", () => {
+  it("absolute: from the root of the hierarchy", function () {
+    requires({ root: true }).call(this);
     let path = "";
     const c = sleeper((config) => {
       path = `/conformance-top-${process.pid}/${basename(config.root.path)}-abs`;
@@ -62,7 +63,8 @@ describe("linux.cgroupsPath", () => {
     removeTop();
   });
 
-  it("the parents that were there before are kept", () => {
+  it("the parents that were there before are kept", function () {
+    requires({ root: true }).call(this);
     const [mount] = cgroupMounts().filter(({ key }) => key === "pids" || key === "");
     const parent = `${mount?.path}/conformance-top-${process.pid}`;
     mkdirSync(parent);
@@ -77,7 +79,8 @@ describe("linux.cgroupsPath", () => {
     removeTop();
   });
 
-  it("two containers may lie in each other's neighbourhood", () => {
+  it("two containers may lie in each other's neighbourhood", function () {
+    requires({ root: true }).call(this);
     const edit = (name: string) => (config: Config) => {
       config.linux.cgroupsPath = `/conformance-top-${process.pid}/${name}`;
     };

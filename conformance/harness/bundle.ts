@@ -1,6 +1,7 @@
 /** Owns bundles: the base config (what an engine asks of a plain container) and writing it beside a root filesystem. */
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ownMappings } from "./id-mappings.ts";
 import { hostFacts } from "./requires.ts";
 import { scratchDirectory, sharedRootfs } from "./scratch.ts";
 
@@ -153,6 +154,8 @@ function baseMounts(): MountConfig[] {
 export function baseConfig(): Config {
   const namespaces = ["pid", "network", "ipc", "uts", "mount"];
   if (hostFacts().cgroup === "v2") namespaces.push("cgroup");
+  const { rootless } = hostFacts();
+  if (rootless) namespaces.push("user");
   return {
     ociVersion: "1.0.2",
     process: {
@@ -173,6 +176,7 @@ export function baseConfig(): Config {
     mounts: baseMounts(),
     linux: {
       namespaces: namespaces.map((type) => ({ type })),
+      ...(rootless ? ownMappings() : {}),
       resources: { devices: [{ allow: false, access: "rwm" }] },
       maskedPaths: [...maskedPaths],
       readonlyPaths: [...readonlyPaths],

@@ -5,7 +5,10 @@ import { release } from "node:os";
 import { compareVersions, runtimePath } from "./environment.ts";
 
 export interface HostFacts {
+  /** Root of the machine; root of a user namespace does not count. */
   readonly root: boolean;
+  /** An ordinary user, whose containers need a user namespace. */
+  readonly rootless: boolean;
   /** hybrid is v1 with an extra cgroup2 mount; it counts as v1. */
   readonly cgroup: "v1" | "v2" | "none";
   /** Controllers that containers can use. */
@@ -22,6 +25,8 @@ export interface HostFacts {
 /** What a case needs; all given members must hold. */
 export interface Needs {
   root?: boolean;
+  /** Root of the machine or of a user namespace. */
+  rootless?: false;
   cgroup?: "v1" | "v2";
   controllers?: readonly string[];
   /** Oldest kernel, "5.12". */
@@ -68,8 +73,10 @@ export function hostFacts(): HostFacts {
   if (facts === undefined) {
     const cgroup = cgroupMode(readText("/proc/self/mountinfo"));
     const status = readText("/proc/self/status");
+    const isUserZero = process.getuid?.() === 0;
     facts = {
-      root: process.getuid?.() === 0,
+      root: isUserZero && /^\s*0\s+0\s+4294967295$/m.test(readText("/proc/self/uid_map")),
+      rootless: !isUserZero,
       cgroup,
       controllers: controllersOf(cgroup),
       kernel: (/^[\d.]+/.exec(release())?.[0] ?? "0").replace(/\.$/, ""),
@@ -114,7 +121,7 @@ export function missing(needs: Needs): string[] {
   const demand = (name: string, holds: boolean) => {
     if (!holds) lacks.push(name);
   };
-  for (const name of ["root", "userns", "seccomp", "apparmor", "selinux"] as const) {
+  for (const name of ["root", "rootless", "userns", "seccomp", "apparmor", "selinux"] as const) {
     if (needs[name] !== undefined)
       demand(needs[name] ? name : `no ${name}`, host[name] === needs[name]);
   }
