@@ -57,6 +57,19 @@ describe("a pod", () => {
     expect(await server.output("nc -w 5 localhost 80 </dev/null")).to.equal("served\n");
   });
 
+  it("has a port on the node", async () => {
+    const pod = await Pod.run((config) => {
+      config["port_mappings"] = [{ protocol: 0, container_port: 80, host_port: 10_080 }];
+    });
+    const server = await pod.start(["nc", "-ll", "-p", "80", "-e", "echo", "mapped"]);
+    await eventually("the server", async () => {
+      return (await server.probe(shell("nc 127.0.0.1 80 </dev/null"))).status === 0;
+    });
+    const address = runOnNode(["ip", "-brief", "address", "show", "pods"]).match(/10\.88\.[\d.]+/);
+    const client = ["busybox", "nc", "-w", "5", address?.[0] ?? "", "10080"];
+    expect(runOnNode(client)).to.equal("mapped\n");
+  });
+
   it("gives its containers resolv.conf and sysctls", async () => {
     const pod = await Pod.run((config) => {
       config["dns_config"] = {

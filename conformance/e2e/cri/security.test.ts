@@ -1,11 +1,12 @@
 /** Security contexts of pods and containers: what Kubernetes' fields become inside. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { compareVersions } from "../../harness/environment.ts";
 import { namespaceOf, readOrEmpty } from "../../harness/processes.ts";
-import { hostFacts, requires } from "../../harness/requires.ts";
+import { hostFacts, requires, skips } from "../../harness/requires.ts";
 import { workDirectory } from "../containerd/daemon.ts";
-import { known } from "../containerd/subject.ts";
+import { containerdVersion, known } from "../containerd/subject.ts";
 import { runOnNode } from "./node.ts";
 import {
   type Container,
@@ -15,6 +16,12 @@ import {
   type PodConfig,
   profile,
 } from "./pods.ts";
+
+/** Skips a case, with the reason for the summary. */
+function lack(context: Mocha.Context, what: string): void {
+  skips.push(`${context.test?.fullTitle()}: needs ${what}`);
+  context.skip();
+}
 
 /** Adds members to a container's security context. */
 function secured(members: Record<string, unknown>): (config: ContainerConfig) => void {
@@ -276,5 +283,20 @@ describe("namespaces", () => {
       secured(options({ pid: mode.target, target_id: target.id })),
     );
     expect(await debug.says("cat /proc/1/cmdline")).to.equal("sleep\u00001001\u0000");
+  });
+
+  it("of users: root inside is nobody outside, and the image's files are still root's", async function () {
+    if (compareVersions(containerdVersion(), "2.0") < 0) return lack(this, "containerd 2.0");
+    requires({ userns: true, kernel: "6.3" }).call(this);
+    const range = [{ host_id: 200_000, container_id: 0, length: 65_536 }];
+    const users = options({
+      pid: mode.container,
+      userns_options: { mode: mode.pod, uids: range, gids: range },
+    });
+    const pod = await Pod.run(securedPod(users));
+    const container = await pod.start(undefined, secured(users));
+    expect(await container.says("id -u; stat -c %u /bin/busybox")).to.equal("0\n0\n");
+    expect(await container.says("cat /proc/self/uid_map")).to.match(/^\s*0\s+200000\s+65536$/m);
+    expect(statSync(`/proc/${await container.pid()}`).uid).to.equal(200_000);
   });
 });
