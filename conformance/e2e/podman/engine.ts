@@ -11,7 +11,7 @@ import {
   launchCommand,
   type Running,
 } from "../command.ts";
-import { defaultPrelude, podmanProgram, runtimeName } from "./subject.ts";
+import { hostChange, podmanProgram, runtimeName } from "./subject.ts";
 
 /** Name of the image that containers run: busybox and the probe. */
 export const imageName = "localhost/e2e/busybox:latest";
@@ -60,6 +60,7 @@ export function workFile(name: string, text: string, mode = 0o644): string {
 
 const graphRoot = (): string => join(home(), "graph");
 const netns = (): string => join(home(), "netns");
+const mountNamespace = (): string => join(home(), "private", "mntns");
 
 /** Podman's own log of events: it names all containers and pods of the run. */
 export const eventLog = (): string => join(home(), "tmp", "events", "events.log");
@@ -87,7 +88,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 infra_image = "${imageName}"
-infra_command = "/bin/sleep 100000"
+infra_command = "/pause"
 runtime = "${runtimeName}"
 runtime_supports_json = [${json ? `"${runtimeName}"` : ""}]
 [engine.runtimes]
@@ -106,11 +107,17 @@ export async function prepare(): Promise<void> {
   writeFileSync(join(home(), "policy.json"), policy);
   writeFileSync(netns(), "");
   execFileSync("unshare", [`--net=${netns()}`, "ip", "link", "set", "lo", "up"]);
+  const step = hostChange();
+  if (step !== undefined) makeMountNamespace(step);
   await importImage();
 }
 
+/** What the infra container of a pod runs: it ends at once when it is told to. */
+const pause = "#!/bin/sh\ntrap 'exit 0' TERM INT\nsleep 100000 &\nwait\n";
+
 async function importImage(): Promise<void> {
   const rootfs = buildRootfs(join(home(), "image"));
+  writeFileSync(join(rootfs, "pause"), pause, { mode: 0o755 });
   const archive = join(home(), "image.tar");
   execFileSync("tar", ["--numeric-owner", "-C", rootfs, "-cf", archive, "."]);
   const changes = ["ENV PATH=/bin:/usr/bin", "ENV IMAGE=e2e", 'CMD ["sh"]'];
@@ -136,25 +143,37 @@ export interface PodmanOptions extends CommandOptions {
   prelude?: string;
 }
 
-/** Program and arguments that run podman in its network and, where that is needed, in a mount namespace of its own. */
+/** Program and arguments that run podman in its network and, where that is needed, in a mount namespace. */
 function commandLine(args: readonly string[], options: PodmanOptions): [string, ...string[]] {
-  const { runtime } = options;
-  const flags = [
-    "--root",
-    graphRoot(),
-    "--runroot",
-    join(home(), "run"),
-    "--tmpdir",
-    join(home(), "tmp"),
-  ];
+  const { runtime, prelude } = options;
+  const run = join(home(), "run");
+  const flags = ["--root", graphRoot(), "--runroot", run, "--tmpdir", join(home(), "tmp")];
   if (runtime !== undefined) flags.push("--runtime", runtime);
-  const podmanLine = [podmanProgram(), ...flags, ...args];
-  const steps = [defaultPrelude(), options.prelude].filter(Boolean);
-  const enter = ["nsenter", `--net=${netns()}`, "--"];
-  if (steps.length === 0) return [...enter, ...podmanLine] as [string, ...string[]];
-  const script = ["mount --make-private /", ...steps, 'exec "$@"'].join(" && ");
-  const unshare = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "sh"];
-  return [...enter, ...unshare, ...podmanLine] as [string, ...string[]];
+  const namespaces = [`--net=${netns()}`];
+  if (existsSync(mountNamespace())) namespaces.push(`--mount=${mountNamespace()}`);
+  const enter = prelude === undefined ? [] : unshare([prelude, 'exec "$@"']);
+  return ["nsenter", ...namespaces, "--", ...enter, podmanProgram(), ...flags, ...args];
+}
+
+/**
+ * A command that runs shell commands in a new mount namespace. "/" is private there, so that nothing of it is seen outside;
+ * the run's directory stays shared.
+ */
+function unshare(steps: readonly string[]): string[] {
+  const script = ["mount --make-private /", ...steps].join(" && ");
+  return ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "sh"];
+}
+
+/** Makes the mount namespace for a runtime that needs the host to look different. */
+function makeMountNamespace(step: string): void {
+  const directory = join(home(), "private");
+  mkdirSync(directory);
+  execFileSync("mount", ["--bind", directory, directory]);
+  execFileSync("mount", ["--make-private", directory]);
+  writeFileSync(mountNamespace(), "");
+  const [program, ...args] = unshare([step]) as [string, ...string[]];
+  args[0] = `--mount=${mountNamespace()}`;
+  execFileSync(program, args);
 }
 
 function environment(options: PodmanOptions): Record<string, string> {

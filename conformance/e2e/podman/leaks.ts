@@ -3,7 +3,7 @@
  * volumes are removed, and a process, mount, cgroup or state directory that is left then fails the run.
  */
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { listed, outdated } from "../../harness/differences.ts";
 import { idPrefix, runToken, runtimeIdentity } from "../../harness/environment.ts";
 import {
@@ -62,7 +62,14 @@ function containerCgroups(ids: ReadonlySet<string>): string[] {
       .filter((entry) => entry.isDirectory() && entry.name !== "conmon")
       .map((entry) => join(path, entry.name)),
   );
-  return [...inShared, ...own];
+  return [...inShared, ...own].filter((path) => !isLeftByPodman(path, ids));
+}
+
+/** Podman removes the cgroup of a pod in the hierarchies of controllers, not in those without. */
+function isLeftByPodman(path: string, ids: ReadonlySet<string>): boolean {
+  const bare = /^\/sys\/fs\/cgroup\/(systemd|unified)\//.test(path);
+  if (!bare || !ids.has(basename(path))) return false;
+  return !readdirSync(path, { withFileTypes: true }).some((entry) => entry.isDirectory());
 }
 
 /** Processes of the run: conmon's environment is podman's choice, but its arguments name the run's directory. */
@@ -75,7 +82,9 @@ function strayProcesses(): number[] {
 
 /** Mounts of containers; storage keeps one of its own, and the network namespace is the suite's. */
 function containerMounts(): string[] {
-  return mountsUnder(`${home()}/`).filter((path) => !/\/(graph\/overlay|netns)$/.test(path));
+  return mountsUnder(`${home()}/`).filter(
+    (path) => !/\/(graph\/overlay|netns|private(\/mntns)?)$/.test(path),
+  );
 }
 
 function stateDirectories(ids: ReadonlySet<string>): string[] {
@@ -110,7 +119,9 @@ export async function lasting(timeoutMs = 5000): Promise<string[]> {
 async function clean(): Promise<void> {
   if (!/^(\[\])?$/.test(readOrEmpty(containerList()).trim())) {
     (await podman(["pod", "rm", "--all", "--force", "--time", "0"])).ok();
-    (await podman(["rm", "--all", "--force", "--time", "0"])).ok();
+    // It takes containers in any order, and refuses those on which others depend.
+    const all = ["rm", "--all", "--force", "--time", "0"];
+    if ((await podman(all)).status !== 0) (await podman(all)).ok();
   }
   if (entries(volumeDirectory()).length > 0)
     (await podman(["volume", "rm", "--all", "--force"])).ok();
@@ -135,10 +146,13 @@ async function sweep(): Promise<void> {
 
 /** Podman's own cgroups stay after its last container. */
 function dropCgroups(): void {
-  const parents = cgroupsNamed(cgroupParent.slice(1));
-  if (!sharedParentWasThere)
-    parents.push(...cgroupMounts().map(({ path }) => join(path, sharedParent)));
-  for (const path of parents) {
+  const own = cgroupsNamed(cgroupParent.slice(1));
+  const shared = cgroupMounts().map(({ path }) => join(path, sharedParent));
+  const ids = knownIds();
+  for (const path of [...own, ...shared]) {
+    for (const name of entries(path).filter((entry) => ids.has(entry)))
+      attempt(() => rmdirSync(join(path, name)));
+    if (sharedParentWasThere && shared.includes(path)) continue;
     attempt(() => rmdirSync(join(path, "conmon")));
     attempt(() => rmdirSync(path));
   }

@@ -37,10 +37,7 @@ function refusesHybrid(): boolean {
   return isRuntime("crun") && existsSync(path) && readFileSync(path, "utf8").trim() !== "";
 }
 
-/**
- * Shell commands to be run in podman's mount namespace before it. "/" is made private there, so that nothing of it is seen
- * outside; the run's directory stays shared.
- */
-export function defaultPrelude(): string {
-  return refusesHybrid() ? `mount --make-rprivate /sys && umount ${unified}` : "";
+/** A shell command that makes the mount namespace of podman fit for the runtime; undefined when the host is as it is. */
+export function hostChange(): string | undefined {
+  return refusesHybrid() ? `mount --make-rprivate /sys && umount ${unified}` : undefined;
 }
