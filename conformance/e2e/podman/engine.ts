@@ -16,6 +16,9 @@ import { hostChange, podmanProgram, runtimeName } from "./subject.ts";
 /** Name of the image that containers run: busybox and the probe. */
 export const imageName = "localhost/e2e/busybox:latest";
 
+/** The same, with a program for a pod's infra container: podman's own needs catatonit. */
+const infraImageName = "localhost/e2e/infra:latest";
+
 /** Parent of the cgroups of the run's containers. */
 export const cgroupParent = `/${idPrefix}-podman`;
 
@@ -87,8 +90,7 @@ cni_plugin_dirs = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
-infra_image = "${imageName}"
-infra_command = "/pause"
+infra_image = "${infraImageName}"
 runtime = "${runtimeName}"
 runtime_supports_json = [${json ? `"${runtimeName}"` : ""}]
 [engine.runtimes]
@@ -109,29 +111,24 @@ export async function prepare(): Promise<void> {
   execFileSync("unshare", [`--net=${netns()}`, "ip", "link", "set", "lo", "up"]);
   const step = hostChange();
   if (step !== undefined) makeMountNamespace(step);
-  await importImage();
+  await importImages();
 }
 
 /** What the infra container of a pod runs: it ends at once when it is told to. */
 const pause = "#!/bin/sh\ntrap 'exit 0' TERM INT\nsleep 100000 &\nwait\n";
 
-async function importImage(): Promise<void> {
+async function importImages(): Promise<void> {
   const rootfs = buildRootfs(join(home(), "image"));
   writeFileSync(join(rootfs, "pause"), pause, { mode: 0o755 });
   const archive = join(home(), "image.tar");
   execFileSync("tar", ["--numeric-owner", "-C", rootfs, "-cf", archive, "."]);
-  const changes = ["ENV PATH=/bin:/usr/bin", "ENV IMAGE=e2e", 'CMD ["sh"]'];
-  const flags = changes.flatMap((change) => ["--change", change]);
-  (
-    await podman([
-      "import",
-      "--signature-policy",
-      join(home(), "policy.json"),
-      ...flags,
-      archive,
-      imageName,
-    ])
-  ).ok();
+  const policy = ["--signature-policy", join(home(), "policy.json")];
+  const commands = { [imageName]: '["sh"]', [infraImageName]: '["/pause"]' };
+  for (const [name, command] of Object.entries(commands)) {
+    const changes = ["ENV PATH=/bin:/usr/bin", "ENV IMAGE=e2e", `CMD ${command}`];
+    const flags = changes.flatMap((change) => ["--change", change]);
+    (await podman(["import", ...policy, ...flags, archive, name])).ok();
+  }
 }
 
 export interface PodmanOptions extends CommandOptions {
