@@ -138,6 +138,15 @@ function onHostContainerd(lane) {
 const criSuite = ["--config", "conformance/e2e/cri/mocharc.json"];
 const critest = ["node", "build/conformance/e2e/cri/critest.js"];
 
+const podmanSuite = ["--config", "conformance/e2e/podman/mocharc.json"];
+
+/** The host's podman with tsrunc in place of runc. */
+function podmanLane() {
+  if (!isRoot) return skipLane("podman e2e needs root");
+  if (!existsSync("/usr/bin/podman")) return skipLane("podman is not installed");
+  return mochaLane(podmanSuite, { RUNTIME: `${process.cwd()}/dist/bin/tsrunc` }, 8);
+}
+
 const lanes = [
   ["unit tests", () => mochaLane([], {}, 5)],
   ["C tests under ASan and UBSan", nativeLane],
@@ -155,6 +164,7 @@ const lanes = [
   ],
   ["cri e2e with tsrunc", () => onHostContainerd((env) => mochaLane(criSuite, env, 8))],
   ["critest with tsrunc", () => onHostContainerd((env) => countedLane(critest, env, 8))],
+  ["podman e2e with tsrunc", podmanLane],
   ["opencontainers/runtime-tools", () => countedLane(["node", suite], {}, 15)],
 ];
 
