@@ -1,6 +1,6 @@
 /** Owns the node of the run: a network namespace with a bridge, containerd with Kubernetes' interface in it, its handlers. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compareVersions } from "../../harness/environment.ts";
@@ -67,6 +67,14 @@ export function runOnNode(command: readonly string[]): string {
 export function podInterfaces(): string[] {
   const links = JSON.parse(runOnNode(["ip", "-json", "link"])) as { ifname: string }[];
   return links.map(({ ifname }) => ifname).filter((name) => name.startsWith("veth"));
+}
+
+/** Removes what the network plugins have left of pods that containerd never got to know. */
+export function forgetNetwork(): void {
+  for (const name of podInterfaces()) runOnNode(["ip", "link", "delete", name]);
+  const directory = join(home(), "addresses", "e2e");
+  for (const name of readdirSync(directory))
+    if (/^[\d.]+$/.test(name)) unlinkSync(join(directory, name));
 }
 
 const quoted = (value: string): string => JSON.stringify(value);

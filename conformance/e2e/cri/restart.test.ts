@@ -1,12 +1,14 @@
 /** containerd ends and comes back, and a shim is killed: what pods notice, and what Kubernetes is told. */
+import { readdirSync } from "node:fs";
 import { expect } from "chai";
 import { compareVersions } from "../../harness/environment.ts";
-import { isAlive } from "../../harness/processes.ts";
-import { eventually, until } from "../../harness/wait.ts";
+import { isAlive, readOrEmpty } from "../../harness/processes.ts";
+import { eventually, sleep, until } from "../../harness/wait.ts";
 import { stopDaemon } from "../containerd/daemon.ts";
-import { containerdVersion } from "../containerd/subject.ts";
-import { crictl, startNode } from "./crictl.ts";
+import { containerdVersion, known } from "../containerd/subject.ts";
+import { crictl, launchCrictl, startNode } from "./crictl.ts";
 import { lasting } from "./leaks.ts";
+import { forgetNetwork } from "./node.ts";
 import { Pod } from "./pods.ts";
 
 const shell = (script: string): string[] => ["sh", "-c", script];
@@ -68,6 +70,56 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     });
   });
 }
+
+describe("containerd is killed in the middle", () => {
+  const making = async () => {
+    const attempts = Array.from({ length: 8 }, async (_, index) => {
+      await sleep(index * 60);
+      const { pod, result } = await Pod.attempt(() => undefined);
+      if (result.status === 0) await pod.attempt(["sleep", "1000"]);
+    });
+    await sleep(400);
+    await stopDaemon("SIGKILL");
+    await Promise.all(attempts);
+    await startNode();
+    const { lines } = await crictl(["pods", "--quiet"]);
+    if (lines.length > 0) (await crictl(["rmp", "--force", ...lines])).ok();
+    expect((await crictl(["pods", "--quiet"])).ok().text).to.equal("");
+    // A shim without a task is left by the first start and found dead by the second.
+    await stopDaemon();
+    await startNode();
+    forgetNetwork();
+    expect(await lasting(15_000)).to.deep.equal([]);
+  };
+  const stays = "runc's shim that was started for no task stays for ever";
+
+  it(
+    "of making pods: all of them can be removed afterwards, and no process, cgroup or mount stays",
+    known({ shim: "runc" }, stays, making, "sometimes"),
+  );
+
+  it("of commands: their processes end with the container, and the shim keeps no descriptor", async () => {
+    const pod = await Pod.run();
+    const container = await pod.start();
+    const shim = await pod.shim();
+    const descriptors = () => readdirSync(`/proc/${shim}/fd`).length;
+    const before = descriptors();
+    const commands = Array.from({ length: 5 }, () =>
+      launchCrictl(["exec", "-i", container.id, "cat"], { keepOpen: true }),
+    );
+    const children = () => readOrEmpty(`/proc/${shim}/task/${shim}/children`).trim().split(" ");
+    await until("the commands", () => children().length === 7);
+    await stopDaemon("SIGKILL");
+    await Promise.all(commands.map(({ done }) => done));
+    await startNode();
+    expect(await container.says("echo hi")).to.equal("hi\n");
+    (await container.stop()).ok();
+    await until("the commands' end", () => children().length === 1);
+    await until("descriptors to be closed", () => descriptors() <= before);
+    await pod.remove();
+    expect(await lasting()).to.deep.equal([]);
+  });
+});
 
 describe("a shim that is killed", () => {
   it("takes its pod down: that is reported, can be removed, and others are not touched", async () => {
