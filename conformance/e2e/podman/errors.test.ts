@@ -59,6 +59,11 @@ describe("messages", () => {
     );
   });
 
+  it("refuse to go without cgroups before the runtime is asked", async () => {
+    const text = /not compatible with NoCgroups/;
+    (await run(["--cgroups", "disabled"], ["true"])).fails(text, 125);
+  });
+
   it("name a hook that fails, and leave nothing", async () => {
     const hook = {
       version: "1.0.0",
