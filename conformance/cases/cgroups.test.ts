@@ -261,7 +261,8 @@ describe("linux.resources", () => {
   });
 
   it("blockIO throttling", function () {
-    requires({ cgroup: "v1", controllers: ["blkio"] }).call(this);
+    const v1 = hostFacts().cgroup === "v1";
+    requires({ controllers: [v1 ? "blkio" : "io"] }).call(this);
     const [major, minor] = wholeDisk() ?? [];
     if (major === undefined) return requires({ file: "a block device" }).call(this);
     const device = { major, minor, rate: 1_048_576 };
@@ -272,6 +273,10 @@ describe("linux.resources", () => {
       },
     });
     const name = `${major}:${minor}`;
+    if (!v1) {
+      const limits = "rbps=1048576 wbps=max riops=max wiops=500";
+      return expect(file(c, "io", "io.max")).to.equal(`${name} ${limits}`);
+    }
     expect(file(c, "blkio", "blkio.throttle.read_bps_device")).to.equal(`${name} 1048576`);
     expect(file(c, "blkio", "blkio.throttle.write_iops_device")).to.equal(`${name} 500`);
   });
@@ -306,7 +311,9 @@ describe("linux.resources", () => {
 
 /** Numbers of some disk of the machine. */
 function wholeDisk(): [number, number] | undefined {
-  const name = ["vda", "sda", "nvme0n1"].find((disk) => existsSync(`/sys/block/${disk}/dev`));
+  const name = ["vda", "sda", "nvme0n1", "ubda"].find((disk) =>
+    existsSync(`/sys/block/${disk}/dev`),
+  );
   if (name === undefined) return undefined;
   const [major, minor] = readOrEmpty(`/sys/block/${name}/dev`).trim().split(":").map(Number);
   return [major ?? 0, minor ?? 0];

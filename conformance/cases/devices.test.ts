@@ -44,7 +44,8 @@ describe("default devices", () => {
     tty: [5, 0],
   } as const;
 
-  it("are there with their numbers, mode 0666 and owner root", () => {
+  it("are there with their numbers, mode 0666 and owner root", function () {
+    requires({ root: true }).call(this);
     const { dev } = runReport();
     for (const [name, [major, minor]] of Object.entries(numbers)) {
       const found = dev.find((one) => one.name === name);
@@ -86,7 +87,8 @@ describe("default devices", () => {
     expect(names.filter((name) => !usual.includes(name))).to.deep.equal([]);
   });
 
-  it("are not made when /dev is a bind mount", () => {
+  it("are not made when /dev is a bind mount", function () {
+    requires({ root: true }).call(this);
     const c = container((config) => {
       config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
       config.mounts.push({ destination: "/dev", source: "dev", options: ["bind"] });
@@ -100,6 +102,9 @@ describe("default devices", () => {
 });
 
 describe("linux.devices", () => {
+  // Nobody else can make device nodes.
+  before(requires({ root: true }));
+
   it("makes a character device with mode and owner", () => {
     const device = { path: "/dev/fuse", type: "c", major: 10, minor: 229 };
     const found = entry("fuse", (config) =>
@@ -193,6 +198,8 @@ describe("devices that must be refused", () => {
 });
 
 describe("device access", () => {
+  before(requires({ root: true }));
+
   /** mknod in /dev (no nodev there): result 1 is made, 2 is made and opened. */
   function use(edit: ((config: Config) => void) | undefined, ...numbers: string[]) {
     const [outcome] = runActions(["mknod", "/dev/try", ...numbers], edit);

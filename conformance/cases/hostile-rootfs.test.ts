@@ -19,6 +19,7 @@ import { type Config, ownRootfs } from "../harness/bundle.ts";
 import { container, textFile } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
 import { traces } from "../harness/leaks.ts";
+import { requires } from "../harness/requires.ts";
 import type { Result } from "../harness/runtime.ts";
 import { scratchDirectory } from "../harness/scratch.ts";
 
@@ -290,6 +291,7 @@ describe("other traps in an image", () => {
 
   for (const kind of ["an endless device", "a fifo that nobody writes"]) {
     it(`/etc/passwd is ${kind}`, function () {
+      if (kind === "an endless device") requires({ root: true }).call(this);
       const c = container((config) => {
         const path = join(ownRootfs(config), "etc/passwd");
         rmSync(path);

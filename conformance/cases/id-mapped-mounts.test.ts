@@ -60,7 +60,7 @@ function refused(edit: (config: Config) => void, pattern: RegExp): void {
 const files = ["/mnt/root", "/mnt/user"];
 
 describe("id-mapped mounts without a user namespace", () => {
-  before(requires({ kernel: "5.12", userns: true }));
+  before(requires({ root: true, kernel: "5.12", userns: true }));
   afterEach(unmountAll);
 
   for (const option of [[], ["idmap"], ["ridmap"]]) {
@@ -194,7 +194,7 @@ describe("id-mapped mounts without a user namespace", () => {
 });
 
 describe("id-mapped mounts in a user namespace", () => {
-  before(requires({ kernel: "5.12", userns: true }));
+  before(requires({ root: true, kernel: "5.12", userns: true }));
 
   it(
     "idmap without mappings takes the container's: ids on disk are ids inside",
@@ -258,7 +258,7 @@ describe("id-mapped mounts in a user namespace", () => {
 });
 
 describe("id-mapped mounts that must be refused", () => {
-  before(requires({ kernel: "5.12", userns: true }));
+  before(requires({ root: true, kernel: "5.12", userns: true }));
 
   it(
     "idmap with neither mappings nor a user namespace",

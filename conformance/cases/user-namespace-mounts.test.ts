@@ -19,7 +19,7 @@ function mountAt(report: Report, target: string): MountEntry | undefined {
 }
 
 describe("mounts in a user namespace", () => {
-  before(requires({ userns: true }));
+  before(requires({ root: true, userns: true }));
   afterEach(unmountAll);
 
   it("proc, sysfs, devpts, mqueue and tmpfs are the container's own", () => {

@@ -18,7 +18,7 @@ function mapped(config: Config, hostID = base, size = range): void {
 }
 
 describe("user namespace", () => {
-  before(requires({ userns: true }));
+  before(requires({ root: true, userns: true }));
 
   it("has the config's mappings, and root inside is the mapped id outside", () => {
     const c = sleeper(mapped).up();
@@ -143,7 +143,7 @@ function prepareClosed(path: string): void {
 }
 
 describe("user namespace with other namespaces by path", () => {
-  before(requires({ userns: true }));
+  before(requires({ root: true, userns: true }));
 
   it("joins a network namespace of the host's", () => {
     const first = sleeper().up();
@@ -179,7 +179,7 @@ describe("user namespace with other namespaces by path", () => {
 });
 
 describe("mappings that must be refused", () => {
-  before(requires({ userns: true }));
+  before(requires({ root: true, userns: true }));
 
   function refused(edit: (config: Config) => void): void {
     const c = container(edit);
