@@ -115,7 +115,11 @@ function attempt(step: () => void): void {
 
 /** Kills and removes by force, so that one leak is reported once. */
 async function sweep(): Promise<void> {
-  for (const pid of strayProcesses()) attempt(() => process.kill(pid, "SIGKILL"));
+  // Containers of others look like ours while they start: they still see all mounts of the host.
+  const first = new Set(strayProcesses());
+  await sleep(300);
+  for (const pid of strayProcesses())
+    if (first.has(pid)) attempt(() => process.kill(pid, "SIGKILL"));
   await sleep(200);
   for (const path of containerCgroups()) attempt(() => rmdirSync(path));
   for (const name of seen) rmSync(join(stateDirectory, name), { recursive: true, force: true });
