@@ -198,7 +198,9 @@ describe("file systems", () => {
     };
     it(
       `tmpcopyup leaves a mode that the config gives alone where the directory ${title}`,
-      exists ? known("runc", "it takes over the directory's all the same; crun does not", body) : body,
+      exists
+        ? known("runc", "it takes over the directory's all the same; crun does not", body)
+        : body,
     );
   }
 
