@@ -1,20 +1,15 @@
-/** Owns crictl and critest: built from their pinned Go modules, once per version and Go toolchain, outside the tree. */
+/**
+ * Owns crictl and critest: built from their pinned Go modules, once per version and Go toolchain, outside the tree. As a
+ * program it prints the path of one, or says on standard error why there is none and exits with 1.
+ *
+ *     node build/conformance/e2e/cri/tools.js crictl
+ */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  accessSync,
-  constants,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
-import { homedir } from "node:os";
+import { cpSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cached, cachePath } from "../debian.ts";
 
 const top = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "..");
 
@@ -27,21 +22,6 @@ const packages = "github.com/kubernetes-sigs/cri-tools/cmd";
 
 /** Why a program cannot be had here. */
 export class Unavailable extends Error {}
-
-/** Where built programs are kept: $TSRUNC_CACHE, /var/cache/tsrunc, or the user's cache where that cannot be written. */
-function cacheDirectory(): string {
-  const given = process.env["TSRUNC_CACHE"];
-  for (const path of given ? [given] : ["/var/cache/tsrunc", join(homedir(), ".cache", "tsrunc")]) {
-    try {
-      mkdirSync(path, { recursive: true });
-      accessSync(path, constants.W_OK);
-      return path;
-    } catch {
-      // the next one
-    }
-  }
-  throw new Unavailable("no directory to keep built programs in");
-}
 
 function go(args: readonly string[], directory: string): void {
   const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GO111MODULE: "on", GOWORK: "off" };
@@ -73,20 +53,24 @@ function fingerprint(): string {
 export function criTool(name: "crictl" | "critest"): string {
   const given = process.env[name.toUpperCase()];
   if (given) return given;
-  const parent = join(cacheDirectory(), "cri-tools");
-  const directory = join(parent, fingerprint());
-  const program = join(directory, name);
-  if (existsSync(program)) return program;
-  mkdirSync(directory, { recursive: true });
-  const scratch = mkdtempSync(join(parent, "building-"));
-  try {
-    cpSync(moduleDirectory, scratch, { recursive: true });
+  const directory = cached(join(cachePath("cri-tools"), `${name}-${fingerprint()}`), (fresh) => {
+    cpSync(moduleDirectory, fresh, { recursive: true });
     const verb = name === "critest" ? ["test", "-c"] : ["build"];
-    const flags = ["-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", join(scratch, name)];
-    go([...verb, ...flags, `${packages}/${name}`], scratch);
-    renameSync(join(scratch, name), program);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-  return program;
+    const flags = ["-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", join(fresh, name)];
+    go([...verb, ...flags, `${packages}/${name}`], fresh);
+  });
+  return join(directory, name);
 }
+
+function main(name: string | undefined): void {
+  if (name !== "crictl" && name !== "critest") throw new Error(`no tool is called ${name}`);
+  try {
+    process.stdout.write(`${criTool(name)}\n`);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main(process.argv[2]);
