@@ -41,7 +41,8 @@ describe("dockerd with live-restore", () => {
       await untilGone(old);
       await daemon.start();
       expect(await steady.pid()).to.equal(pid);
-      expect((await ending.reaches("exited")).ExitCode).to.equal(44);
+      // containerd clears away a shim that has nothing left to run, and its status with it.
+      expect((await ending.reaches("exited")).ExitCode).to.be.oneOf([44, 255]);
       await eventually(
         "the new process",
         async () => {
