@@ -131,6 +131,10 @@ e2e-cri: build build/.compiled ## containerd's CRI plugin through crictl; RUNTIM
 critest: build build/.compiled ## cri-tools' validation of containerd's CRI plugin; RUNTIME_TYPE, FOCUS='text'; needs root and Go
 	node build/conformance/e2e/cri/critest.js
 
+.PHONY: e2e-containerd
+e2e-containerd: build build/.compiled ## the host's containerd through ctr; RUNTIME_TYPE=io.containerd.runc.v2 for runc's shim; needs root
+	$(MOCHA) --config conformance/e2e/containerd/mocharc.json
+
 .PHONY: test-root
 test-root: ## conformance cases with tsrunc, then with runc
 	$(MAKE) cases
@@ -139,6 +143,10 @@ test-root: ## conformance cases with tsrunc, then with runc
 .PHONY: bench
 bench: build build/.compiled build/bench-stopwatch ## side by side with other runtimes; OUT=file.json
 	node build/conformance/bench/main.js $(if $(OUT),--out "$(OUT)")
+
+.PHONY: bench-containerd
+bench-containerd: build build/.compiled build/bench-stopwatch ## our containerd shim beside runc's; OUT=file.json
+	node build/conformance/bench/containerd.js $(if $(OUT),--out "$(OUT)")
 
 .PHONY: demo
 demo: setup ## run a busybox container and show what it sees

@@ -146,6 +146,9 @@ async function timeHelpers(): Promise<void> {
     const bundle = join(workDirectory("bundles"), id);
     mkdirSync(join(bundle, "rootfs"), { recursive: true });
     writeFileSync(join(bundle, "config.json"), JSON.stringify(baseConfig()));
+    // What Create has left there when containerd calls `delete`.
+    writeFileSync(join(bundle, "runtime"), "runc");
+    writeFileSync(join(bundle, "options.json"), "{}");
     const flags = ["-namespace", mainNamespace, "-address", address(), "-id", id];
     const program = [which(`containerd-shim-${shim}-v2`), ...flags];
     const publish = ["-publish-binary", join(containerdBin, "containerd")];

@@ -13,9 +13,9 @@ import { containerdBin, runtimeType } from "./subject.ts";
 import type { ShimAddress } from "./wire.ts";
 
 /** Namespace of the run in containerd, and so the name of its cgroups' parent. */
-export const mainNamespace = idPrefix;
+export const mainNamespace = `${idPrefix}-e2e`;
 /** A second one. */
-export const otherNamespace = `${idPrefix}x`;
+export const otherNamespace = `${mainNamespace}-other`;
 export const namespaces = [mainNamespace, otherNamespace];
 
 export interface CtrOptions {
