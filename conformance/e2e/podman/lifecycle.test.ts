@@ -126,10 +126,10 @@ describe("looking at and changing containers", () => {
 
   it("top lists the processes", async () => {
     const c = await up([], shell("sleep 1234 & sleep 1235"));
-    const { stdout } = (await c.verb("top", [], ["pid", "args"])).ok();
-    expect(stdout)
-      .to.match(/sleep 1234/)
-      .and.to.match(/sleep 1235/);
+    await eventually("both processes", async () => {
+      const { stdout } = (await c.verb("top", [], ["pid", "args"])).ok();
+      return stdout.includes("sleep 1234") && stdout.includes("sleep 1235");
+    });
   });
 
   it("stats shows memory and processes", async () => {

@@ -29,8 +29,8 @@ describe("privileges", () => {
     expect(await effective(["--user", "guest"])).to.equal(0n);
   });
 
-  it("filters system calls by default, with a file, and not at all", async () => {
-    requires({ seccomp: true });
+  it("filters system calls by default, with a file, and not at all", async function () {
+    requires({ seccomp: true }).call(this);
     const mode = ["grep", "Seccomp:", "/proc/self/status"];
     expect(await output([], mode)).to.match(/2$/);
     expect(await output(["--security-opt", "seccomp=unconfined"], mode)).to.match(/0$/);
@@ -111,7 +111,7 @@ describe("user namespaces", () => {
     expect(result.ok().text).to.match(/^0\s+500000\s+3000$/);
   });
 
-  it("nomap leaves the caller out", async () => {
+  it("takes the range of a user of /etc/subuid with --subuidname", async () => {
     const ids = workFile("subids", "root:600000:70000\n");
     const prelude = `mount --bind ${ids} /etc/subuid && mount --bind ${ids} /etc/subgid`;
     const flags = ["--subuidname", "root", "--subgidname", "root"];
