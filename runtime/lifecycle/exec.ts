@@ -152,8 +152,10 @@ async function spawnExec(
     const place = { initPid: state.pid, subgroups: subject.cgroups };
     const { files, directory } = openCgroupJoin(cgroups, own, place);
     const inUserNamespace = (state.namespaces & namespaceFlag("user")) !== 0;
+    const privileged = globalThis.process.geteuid?.() === 0;
     const plan = buildExecPlan({
       process,
+      privileged,
       linux: spec.linux ?? {},
       labels: checkLabels(process),
       containerId: state.id,
@@ -162,7 +164,7 @@ async function spawnExec(
       inUserNamespace,
       setGroupsDenied:
         (inUserNamespace && lacksSetGroups(state.pid)) || keepsGroups(spec.annotations),
-      initRoot: globalThis.process.geteuid?.() === 0 ? `/proc/${state.pid}/root` : undefined,
+      initRoot: privileged ? `/proc/${state.pid}/root` : undefined,
       cgroupFds: files,
       seccomp,
       joinKeyring: state.keyring,

@@ -132,7 +132,7 @@ function addStart({ builder, input, process, namespaces }: Context): void {
   builder.ops.push({ op: "setDumpable", value: 0 });
   for (const { fd, path } of input.cgroupFds) builder.ops.push({ op: "joinCgroup", fd, path });
   addAffinityReset(builder);
-  addOomScore(builder, process);
+  addOomScore(builder, process, input.privileged);
   if (!namespaces.has("user")) return;
   addEarlyLimits(builder, process);
   addEarlyPriorities(builder, process);

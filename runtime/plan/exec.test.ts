@@ -12,6 +12,7 @@ function planOf(more: Partial<ExecPlanInput> = {}) {
     inUserNamespace: false,
     setGroupsDenied: false,
     labels: {},
+    privileged: true,
     initRoot: "/proc/7/root",
     cgroupFds: [{ fd: 9, path: "of the container" }],
     seccomp: undefined,

@@ -23,6 +23,8 @@ export interface ExecPlanInput {
   readonly initPidfd: number;
   /** Namespaces in which init and the caller differ, CLONE_NEW* bits. */
   readonly namespaceFlags: number;
+  /** The caller is root. */
+  readonly privileged: boolean;
   /** The container has a user namespace. */
   readonly inUserNamespace: boolean;
   readonly setGroupsDenied: boolean;
@@ -59,7 +61,7 @@ export function buildExecPlan(input: ExecPlanInput): Plan {
   for (const { fd, path } of input.cgroupFds) ops.push({ op: "joinCgroup", fd, path });
   if (affinity === undefined) addAffinityReset(builder);
   addAffinity(builder, affinity?.final);
-  addOomScore(builder, process);
+  addOomScore(builder, process, input.privileged);
   addEarlyLimits(builder, process);
   if (input.inUserNamespace) addEarlyPriorities(builder, process);
   if (input.initRoot !== undefined) ops.push({ op: "openRoot", path: input.initRoot });

@@ -154,8 +154,20 @@ describe("the environment", () => {
 
 describe("oomScoreAdj", () => {
   it("is written when the config says it, 0 too", () => {
-    expect(opsFrom((builder) => addOomScore(builder, sampleProcess))).to.have.length(0);
-    const scored = opsFrom((builder) => addOomScore(builder, { ...sampleProcess, oomScoreAdj: 0 }));
+    expect(opsFrom((builder) => addOomScore(builder, sampleProcess, true))).to.have.length(0);
+    const scored = opsFrom((builder) =>
+      addOomScore(builder, { ...sampleProcess, oomScoreAdj: 0 }, true),
+    );
     expect(scored[0]).to.include({ path: "self/oom_score_adj", value: "0" });
+  });
+
+  it("is written by a process that owns its /proc files for that moment", () => {
+    const process = { ...sampleProcess, oomScoreAdj: 5 };
+    const ops = opsFrom((builder) => addOomScore(builder, process, false));
+    expect(ops.map((op) => (op.op === "setDumpable" ? op.value : op.op))).to.deep.equal([
+      1,
+      "writeProc",
+      0,
+    ]);
   });
 });

@@ -32,11 +32,16 @@ export function addEarlyLimits(builder: PlanBuilder, process: Process): void {
   }
 }
 
-/** What has to be written to /proc before namespaces are joined and privileges end. */
-export function addOomScore(builder: PlanBuilder, process: Process): void {
+/**
+ * What has to be written to /proc before namespaces are joined and privileges end. A hidden process owns its /proc files for
+ * root only; nobody of a container can see it yet (CVE-2016-9962).
+ */
+export function addOomScore(builder: PlanBuilder, process: Process, privileged: boolean): void {
   if (process.oomScoreAdj === undefined) return;
   const value = String(process.oomScoreAdj);
-  builder.ops.push({ op: "writeProc", path: "self/oom_score_adj", value, optional: 0 });
+  const write = { op: "writeProc", path: "self/oom_score_adj", value, optional: 0 } as const;
+  if (privileged) builder.ops.push(write);
+  else builder.ops.push({ op: "setDumpable", value: 1 }, write, { op: "setDumpable", value: 0 });
 }
 
 /** Session keyring: own for the container, or joined by exec. */
