@@ -3,7 +3,7 @@
  * volumes are removed, and a process, mount, cgroup, network interface, socket or state directory that is left then fails the run.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { listed, outdated } from "../../harness/differences.ts";
 import { idPrefix, runToken } from "../../harness/environment.ts";
@@ -21,8 +21,8 @@ function entries(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-/** Sockets of the shims of all containers so far. */
-const sockets = new Set<string>();
+/** What shims and runtimes keep for a container in places that other daemons of the host use, too. */
+const outside = new Set<string>();
 
 /** Where containerd has a shim listen: the same rule in all its versions. */
 function socketOf(daemon: Daemon, id: string): string {
@@ -34,12 +34,13 @@ function socketOf(daemon: Daemon, id: string): string {
 }
 
 /** Notes the containers that running daemons have made lately: they remember 256 events. */
-async function noteSockets(): Promise<void> {
+async function noteContainers(): Promise<void> {
   for (const daemon of daemons.filter(({ runs }) => runs)) {
     const range = ["--since", "0", "--until", new Date().toISOString()];
     const flags = ["--filter", "type=container", "--filter", "event=create"];
     const args = ["events", ...range, ...flags, "--format", "{{.ID}}"];
-    for (const id of (await daemon.docker(args)).ok().lines) sockets.add(socketOf(daemon, id));
+    for (const id of (await daemon.docker(args)).ok().lines)
+      outside.add(socketOf(daemon, id)).add(join("/run/containerd/runc/moby", id));
   }
 }
 
@@ -98,7 +99,7 @@ export async function traces(): Promise<string[]> {
   const found = strayProcesses().map((pid) => `process ${pid} ${commandOf(pid)}`);
   for (const path of containerCgroups()) found.push(`cgroup ${path}`);
   for (const path of containerMounts()) found.push(`mount ${path}`);
-  for (const path of sockets) if (existsSync(path)) found.push(`socket ${path}`);
+  for (const path of outside) if (existsSync(path)) found.push(`file ${path}`);
   for (const path of stateDirectories()) found.push(`state ${path}`);
   for (const name of await interfaces()) found.push(`interface ${name}`);
   return found;
@@ -138,7 +139,7 @@ async function sweep(): Promise<void> {
   for (const pid of strayProcesses()) attempt(() => process.kill(pid, "SIGKILL"));
   await sleep(200);
   for (const path of containerCgroups()) attempt(() => rmdirSync(path));
-  for (const path of sockets) attempt(() => unlinkSync(path));
+  for (const path of outside) attempt(() => rmSync(path, { recursive: true, force: true }));
 }
 
 const leaks: string[] = [];
@@ -170,7 +171,7 @@ export const mochaHooks = {
     closeTerminals();
     if (this.currentTest?.state === "failed" && process.env["CONFORMANCE_VERBOSE"])
       for (const daemon of daemons) process.stdout.write(`${daemon.log.slice(-3000)}\n`);
-    await noteSockets();
+    await noteContainers();
     for (const daemon of daemons.filter(({ runs }) => runs)) await clean(daemon);
     const found = await lasting();
     if (found.length === 0) return;
