@@ -14,14 +14,7 @@ import {
   markedEnvironment,
   type Running,
 } from "../command.ts";
-import {
-  daemonPath,
-  daemonProgram,
-  dockerAtLeast,
-  dockerProgram,
-  registration,
-  runtimeName,
-} from "./subject.ts";
+import { daemonPath, daemonProgram, dockerProgram, registration, runtimeName } from "./subject.ts";
 
 let base: string | undefined;
 
@@ -110,9 +103,9 @@ export class Daemon {
     return join(this.home, "exec");
   }
 
-  /** Directory in which Docker's own shim has the runtime keep the state of containers. */
+  /** Directory in which Docker's own shim has the runtime keep the state of containers, whatever the runtime. */
   get stateRoot(): string {
-    return join(this.execRoot, dockerAtLeast("23.0.0") ? "runtime-subject" : "runtime-runc");
+    return join(this.execRoot, "runtime-runc");
   }
 
   get pid(): number {
