@@ -102,30 +102,26 @@ function newContainerdLane() {
 const dockerSuite = ["--config", "conformance/e2e/docker/mocharc.json"];
 const packagesOfDocker = ["docker.io", "docker-cli", "containerd"];
 
-/** The host's Docker with tsrunc in place of runc. */
-function dockerLane(env, args = []) {
+/** Without what takes long and depends little on the runtime. */
+const quickDocker = ["application", "daemon", "swarm", "userns"].flatMap((name) => [
+  "--ignore",
+  `build/conformance/e2e/docker/${name}.test.js`,
+]);
+
+/** The host's Docker with a runtime in place of runc; with runc itself to see whether the tests are right. */
+function dockerLane(runtime, args) {
   if (!isRoot) return skipLane("Docker needs root");
   if (!existsSync("/usr/sbin/dockerd")) return skipLane("Docker is not installed");
-  return mochaLane([...dockerSuite, ...args], env, 12);
-}
-
-/** The quick scenarios with runc itself. */
-function dockerCrossCheckLane() {
-  if (runc === undefined) return skipLane("runc is not installed");
-  const slow = ["daemon", "swarm", "application", "userns"];
-  const ignored = slow.flatMap((name) => [
-    "--ignore",
-    `build/conformance/e2e/docker/${name}.test.js`,
-  ]);
-  return dockerLane({ RUNTIME: runc }, ignored);
+  if (runtime === undefined) return skipLane("runc is not installed");
+  return mochaLane([...dockerSuite, ...args], { RUNTIME: runtime }, 12);
 }
 
 /** Debian sid's Docker, with tsrunc by its path or by its shim. */
-function newDockerLane(env) {
+function newDockerLane(env, args) {
   if (!isRoot) return skipLane("Docker needs root");
   const { directories, reason } = fromSid("dockerd", packagesOfDocker);
   if (directories === undefined) return skipLane(reason);
-  return mochaLane(dockerSuite, { ...env, DOCKER_BIN: directories }, 12);
+  return mochaLane([...dockerSuite, ...args], { ...env, DOCKER_BIN: directories }, 12);
 }
 
 /** A lane on the host's containerd with our shim. */
@@ -165,12 +161,12 @@ const lanes = [
   ["containerd e2e with tsrunc", () => containerdLane("tsrunc")],
   ["containerd e2e with runc: are the tests right?", () => containerdLane("runc")],
   ["containerd e2e with tsrunc, containerd 2.x", newContainerdLane],
-  ["docker e2e with tsrunc", () => dockerLane({})],
-  ["docker e2e with runc: are the tests right?", dockerCrossCheckLane],
-  ["docker e2e with tsrunc, Docker of Debian sid", () => newDockerLane({})],
+  ["docker e2e with tsrunc", () => dockerLane(`${process.cwd()}/dist/bin/tsrunc`, [])],
+  ["docker e2e with runc: are the tests right?", () => dockerLane(runc, quickDocker)],
+  ["docker e2e with tsrunc, Docker of Debian sid", () => newDockerLane({}, quickDocker)],
   [
     "docker e2e with our shim, Docker of Debian sid",
-    () => newDockerLane({ RUNTIME_TYPE: "io.containerd.tsrunc.v2" }),
+    () => newDockerLane({ RUNTIME_TYPE: "io.containerd.tsrunc.v2" }, []),
   ],
   ["cri e2e with tsrunc", () => criLane("crictl", (env) => mochaLane(criSuite, env, 8))],
   ["critest with tsrunc", () => criLane("critest", (env) => countedLane(critest, env, 8))],
