@@ -60,8 +60,8 @@ describe("messages", () => {
   });
 
   it("refuse to go without cgroups before the runtime is asked", async () => {
-    const text = /not compatible with NoCgroups/;
-    (await run(["--cgroups", "disabled"], ["true"])).fails(text, 125);
+    const args = ["run", "--rm", "--cgroups", "disabled", "localhost/e2e/busybox", "true"];
+    (await podman(args)).fails(/not compatible with NoCgroups/, 125);
   });
 
   it("name a hook that fails, and leave nothing", async () => {
