@@ -1,12 +1,17 @@
 /** Owns running `ctr` against the run's containerd, and handles of containers made by it. */
-import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseConfig, type Config } from "../../harness/bundle.ts";
-import { idPrefix, runToken } from "../../harness/environment.ts";
+import { idPrefix } from "../../harness/environment.ts";
 import { isAlive, parentOf } from "../../harness/processes.ts";
 import { onPty, type Terminal } from "../../harness/terminal.ts";
 import { until } from "../../harness/wait.ts";
+import {
+  type CommandOptions,
+  type CommandResult,
+  launchCommand,
+  type Running,
+} from "../command.ts";
 import { address, bundleOf, fifoDirectory, workDirectory } from "./daemon.ts";
 import { imageName } from "./image.ts";
 import { containerdBin, runtimeType } from "./subject.ts";
@@ -18,75 +23,8 @@ export const mainNamespace = `${idPrefix}-e2e`;
 export const otherNamespace = `${mainNamespace}-other`;
 export const namespaces = [mainNamespace, otherNamespace];
 
-export interface CtrOptions {
-  /** Text for stdin; stdin is /dev/null without it. */
-  input?: string | Buffer;
+export interface CtrOptions extends CommandOptions {
   namespace?: string;
-  timeoutMs?: number;
-}
-
-/** What one `ctr` command did. */
-export class CtrResult {
-  readonly command: string;
-  readonly status: number | null;
-  readonly bytes: Buffer;
-  readonly stderr: string;
-  /** Wall clock time from start to end. */
-  readonly tookMs: number;
-
-  constructor(
-    command: string,
-    status: number | null,
-    bytes: Buffer,
-    stderr: string,
-    tookMs: number,
-  ) {
-    this.command = command;
-    this.status = status;
-    this.bytes = bytes;
-    this.stderr = stderr;
-    this.tookMs = tookMs;
-  }
-
-  get stdout(): string {
-    return this.bytes.toString("utf8");
-  }
-
-  describe(): string {
-    return `${this.command}\n  ended with ${this.status}\n  stdout: ${this.stdout.slice(0, 2000)}\n  stderr: ${this.stderr.slice(0, 2000)}`;
-  }
-
-  ok(): this {
-    return this.ended(0);
-  }
-
-  /** Demands this exit status. */
-  ended(status: number): this {
-    if (this.status !== status) throw new Error(`expected status ${status}: ${this.describe()}`);
-    return this;
-  }
-
-  /** Demands a failure whose text matches. */
-  fails(pattern: RegExp): this {
-    if (this.status === 0 || this.status === null)
-      throw new Error(`expected a failure: ${this.describe()}`);
-    if (!pattern.test(this.stderr + this.stdout))
-      throw new Error(`expected ${pattern}: ${this.describe()}`);
-    return this;
-  }
-}
-
-export interface Running {
-  readonly pid: number;
-  /** Output so far. */
-  readonly stdout: () => string;
-  readonly done: Promise<CtrResult>;
-  readonly kill: (signal: NodeJS.Signals) => void;
-  /** Reads nothing more from its output until `resume`. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-  readonly write: (text: string) => void;
-  readonly end: () => void;
 }
 
 function commandLine(args: readonly string[], namespace = mainNamespace): string[] {
@@ -94,60 +32,13 @@ function commandLine(args: readonly string[], namespace = mainNamespace): string
 }
 
 const program = join(containerdBin, "ctr");
-const environment = () => {
-  const [token, value] = runToken.split("=") as [string, string];
-  return { ...process.env, [token]: value };
-};
-
-/** Starts ctr with pipes. `input` undefined and `keepOpen` true leaves stdin open for `write`. */
-export function launch(
-  args: readonly string[],
-  options: CtrOptions & { keepOpen?: boolean } = {},
-): Running {
-  const full = commandLine(args, options.namespace);
-  const piped = options.input !== undefined || options.keepOpen === true;
-  const begun = performance.now();
-  const child = spawn(program, full, {
-    stdio: [piped ? "pipe" : "ignore", "pipe", "pipe"],
-    env: environment(),
-  });
-  const { stdout, stderr } = child;
-  if (stdout === null || stderr === null) throw new Error("ctr has no output");
-  const chunks: Buffer[] = [];
-  let errors = "";
-  stdout.on("data", (chunk: Buffer) => void chunks.push(chunk));
-  stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString("utf8");
-  });
-  child.stdin?.on("error", () => undefined);
-  if (options.input !== undefined) child.stdin?.end(options.input);
-  const done = new Promise<CtrResult>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      errors += "\n(killed: it took too long)";
-      child.kill("SIGKILL");
-    }, options.timeoutMs ?? 40_000);
-    child.on("error", reject);
-    child.on("close", (status) => {
-      clearTimeout(timer);
-      const took = performance.now() - begun;
-      const command = `ctr ${args.join(" ").slice(0, 500)}`;
-      resolve(new CtrResult(command, status, Buffer.concat(chunks), errors, took));
-    });
-  });
-  return {
-    pid: child.pid ?? -1,
-    stdout: () => Buffer.concat(chunks).toString("utf8"),
-    done,
-    kill: (signal) => void child.kill(signal),
-    pause: () => void stdout.pause(),
-    resume: () => void stdout.resume(),
-    write: (text) => void child.stdin?.write(text),
-    end: () => void child.stdin?.end(),
-  };
+/** Starts ctr with pipes. */
+export function launch(args: readonly string[], options: CtrOptions = {}): Running {
+  return launchCommand(program, commandLine(args, options.namespace), options, ["ctr", ...args]);
 }
 
 /** Runs ctr to its end. */
-export function ctr(args: readonly string[], options: CtrOptions = {}): Promise<CtrResult> {
+export function ctr(args: readonly string[], options: CtrOptions = {}): Promise<CommandResult> {
   return launch(args, options).done;
 }
 
@@ -228,11 +119,7 @@ export class Container {
   }
 
   /** `ctr run` without waiting for it. */
-  launch(
-    flags: readonly string[],
-    command: readonly string[],
-    options: CtrOptions & { keepOpen?: boolean } = {},
-  ): Running {
+  launch(flags: readonly string[], command: readonly string[], options: CtrOptions = {}): Running {
     return launch(runArgs(flags, this.id, command), { namespace: this.namespace, ...options });
   }
 
@@ -249,7 +136,7 @@ export class Container {
   }
 
   /** `ctr run` with a config of one's own. */
-  runWithConfig(flags: readonly string[], edit: (config: Config) => void): Promise<CtrResult> {
+  runWithConfig(flags: readonly string[], edit: (config: Config) => void): Promise<CommandResult> {
     const config = baseConfig();
     config.process.args = ["/bin/sleep", "1000"];
     config.linux.cgroupsPath = `/${this.namespace}/${this.id}`;
@@ -278,7 +165,7 @@ export class Container {
   launchExec(
     command: readonly string[],
     flags: readonly string[] = [],
-    options: CtrOptions & { keepOpen?: boolean } = {},
+    options: CtrOptions = {},
   ): Running {
     return launch(this.execArgs(command, flags), { namespace: this.namespace, ...options });
   }

@@ -1,6 +1,7 @@
 /** Owns following `ctr events`. */
 import { until } from "../../harness/wait.ts";
-import { ctr, launch, mainNamespace, type Running } from "./ctr.ts";
+import type { Running } from "../command.ts";
+import { ctr, launch, mainNamespace } from "./ctr.ts";
 import { imageName } from "./image.ts";
 
 export interface ContainerdEvent {

@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { isAlive } from "../../harness/processes.ts";
 import { Container, freshId, untilGone } from "./ctr.ts";
+import { known } from "./subject.ts";
 
 for (const annotation of ["io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"]) {
   describe(`containers with the same ${annotation}`, () => {
@@ -33,15 +34,23 @@ for (const annotation of ["io.containerd.runc.v2.group", "io.kubernetes.cri.sand
       await untilGone(shim);
     });
 
-    it("start at the same time", async () => {
-      const containers = Array.from({ length: 6 }, () => new Container());
-      await Promise.all(containers.map((c) => c.up(flags)));
-      const shims = new Set(await Promise.all(containers.map((c) => c.shim())));
-      expect(shims.size).to.equal(1);
-      await Promise.all(containers.map((c) => c.stop()));
-      await Promise.all(containers.map((c) => c.remove()));
-      await untilGone([...shims][0] ?? 0);
-    });
+    it(
+      "start and end at the same time",
+      known(
+        { shim: "runc" },
+        "ends while it answers the Delete of another container",
+        async () => {
+          const containers = Array.from({ length: 6 }, () => new Container());
+          await Promise.all(containers.map((c) => c.up(flags)));
+          const shims = new Set(await Promise.all(containers.map((c) => c.shim())));
+          expect(shims.size).to.equal(1);
+          await Promise.all(containers.map((c) => c.stop()));
+          await Promise.all(containers.map((c) => c.remove()));
+          await untilGone([...shims][0] ?? 0);
+        },
+        "sometimes",
+      ),
+    );
 
     it("fail one by one", async () => {
       const first = await new Container().up(flags);

@@ -118,8 +118,12 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       await stopDaemon(signal);
       await startDaemon();
       const attached = ctrOnPty(["task", "attach", c.id]);
-      attached.type("tty; exit 3\n");
-      await attached.prints(/\/dev\/pts\/0\r+\n/);
+      // Not everything that is typed before ctr has attached arrives.
+      await eventually("an answer", () => {
+        attached.type("tty\n");
+        return attached.prints(/\/dev\/pts\/0\r+\n/, 1000).catch(() => undefined);
+      });
+      attached.type("exit 3\n");
       expect(await attached.exit()).to.equal(3);
     });
   });

@@ -84,9 +84,8 @@ describe("ctr run", () => {
     const row = await c.row();
     expect(row?.status).to.equal("RUNNING");
     expect(readFileSync(pidFile, "utf8")).to.equal(String(row?.pid));
-    expect(readOrEmpty(`/proc/${row?.pid}/cmdline`)).to.equal(
-      "sh\0-c\0sleep 1000 & sleep 1000; true\0",
-    );
+    const expected = "sh\0-c\0sleep 1000 & sleep 1000; true\0";
+    await until("the program", () => readOrEmpty(`/proc/${row?.pid}/cmdline`) === expected);
     let pids: number[] = [];
     await eventually("three processes", async () => {
       const listing = (await c.task("ps")).ok().stdout.trim().split("\n").slice(1);

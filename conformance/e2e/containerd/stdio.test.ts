@@ -25,6 +25,7 @@ describe("output to fifos", () => {
     await c.exec(["touch", "/late"]);
     await until("all of it", () => output.text().endsWith("5000\nlate\n"));
     expect(output.text().split("\n").length).to.equal(5002);
+    await c.reaches("STOPPED");
     await c.remove();
     await output.done;
   });
