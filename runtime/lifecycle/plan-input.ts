@@ -1,9 +1,9 @@
 /** Collects what a create plan depends on: opened fds and facts of the host. The plan itself is pure. */
 import { existsSync } from "node:fs";
-import type { Spec } from "../../schemas/generated/config.ts";
+import type { Linux, Spec } from "../../schemas/generated/config.ts";
 import type { CgroupManager } from "../cgroups/manager.ts";
 import { cgroupHost } from "../host/cgroup-mode.ts";
-import { lacksSetGroups } from "../host/user-namespace.ts";
+import { inUserNamespace, lacksSetGroups } from "../host/user-namespace.ts";
 import type { CgroupHierarchyFacts } from "../plan/cgroup-mounts.ts";
 import type { CreatePlanInput } from "../plan/create.ts";
 import type { SeccompFilter } from "../plan/process.ts";
@@ -56,7 +56,7 @@ export function collectPlanInput(rt: Runtime, subject: PlanSubject, own: OwnFd):
     cgroupFds: join.files,
     cgroupMounts: {
       mode: cgroups.mode,
-      hierarchies: hasCgroupMount(spec) ? hierarchiesOf(cgroups) : [],
+      hierarchies: hasCgroupMount(spec) ? hierarchiesOf(cgroups, linux) : [],
       namespaced: (linux.namespaces ?? []).some(({ type }) => type === "cgroup"),
     },
     seccomp,
@@ -88,7 +88,14 @@ function hasCgroupMount({ mounts = [] }: Spec): boolean {
   return mounts.some(({ type }) => type === "cgroup");
 }
 
-function hierarchiesOf(cgroups: CgroupManager): CgroupHierarchyFacts[] {
+function hierarchiesOf(cgroups: CgroupManager, { namespaces = [] }: Linux): CgroupHierarchyFacts[] {
+  if (cgroups.mode === "v2") {
+    // a user namespace may mount cgroup2 only in a cgroup namespace that it owns (cgroup_namespaces(7))
+    const path = cgroups.paths[""];
+    const has = (kind: string) => namespaces.some(({ type }) => type === kind);
+    const isRefused = !has("cgroup") && (has("user") || inUserNamespace());
+    return path !== undefined && isRefused ? [{ name: "", controllers: [""], path }] : [];
+  }
   return cgroupHost().hierarchies.flatMap(({ controllers, mountPoint }) => {
     const path = cgroups.paths[controllers[0] ?? ""];
     if (path === undefined || controllers[0] === "") return [];

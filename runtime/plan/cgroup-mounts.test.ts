@@ -22,6 +22,13 @@ describe("cgroup mounts", () => {
     expect(ops[0]).to.include({ fstype: "cgroup2", attributes: MOUNT_ATTR.RDONLY });
   });
 
+  it("on v2 show the container's own cgroup where the file system cannot be mounted", () => {
+    const own = { name: "", controllers: [""], path: "/sys/fs/cgroup/user.slice/c1" };
+    const ops = opsOf({ mode: "v2", hierarchies: [own], namespaced: false }, ["ro"]);
+    expect(ops.map(({ op }) => op)).to.deep.equal(["openTree", "setMountAttributes", "attach"]);
+    expect(ops[0]).to.include({ path: own.path });
+  });
+
   it("on v1 show only the container's own cgroup where there is no namespace (CVE-2023-25809)", () => {
     const ops = opsOf({ mode: "v1", hierarchies, namespaced: false });
     const opened = ops.flatMap((op) => (op.op === "openTree" ? [op.path] : []));

@@ -16,6 +16,7 @@ export interface CgroupHierarchyFacts {
 
 export interface CgroupMountFacts {
   readonly mode: "v1" | "v2";
+  /** v2: the container's own cgroup where the file system cannot be mounted, else none. */
   readonly hierarchies: readonly CgroupHierarchyFacts[];
   /** The container has a cgroup namespace of its own, whose root is its cgroup. */
   readonly namespaced: boolean;
@@ -27,13 +28,19 @@ export function addCgroupMount(
   options: MountOptions,
   facts: CgroupMountFacts,
 ): void {
-  if (facts.mode === "v2") addUnified(builder, destination, options);
+  if (facts.mode === "v2") addUnified(builder, destination, options, facts.hierarchies[0]);
   else addHierarchies(builder, destination, options, facts);
 }
 
-function addUnified(builder: PlanBuilder, destination: string, options: MountOptions): void {
+function addUnified(
+  builder: PlanBuilder,
+  destination: string,
+  options: MountOptions,
+  bound: CgroupHierarchyFacts | undefined,
+): void {
   const slot = takeSlot(builder, `mount cgroup2 on ${destination}`);
-  addDetached(builder, slot, "cgroup2", options.data, options.set);
+  if (bound === undefined) addDetached(builder, slot, "cgroup2", options.data, options.set);
+  else addOwnCgroup(builder, slot, bound.path, options);
   addAttach(builder, slot, destination);
 }
 
@@ -60,9 +67,7 @@ function addHierarchies(
         options.set,
       );
     } else {
-      // without a namespace only the container's own cgroup is shown (CVE-2023-25809)
-      builder.ops.push({ op: "openTree", slot, path, recursive: 0 });
-      addAttribute(builder, slot, options.set, options.clear, false);
+      addOwnCgroup(builder, slot, path, options);
     }
     addAttach(builder, slot, target);
     if (controllers.length < 2) continue;
@@ -77,6 +82,17 @@ function addHierarchies(
     }
   }
   if (readonly !== 0n) addAttribute(builder, top, MOUNT_ATTR.RDONLY, 0n, false);
+}
+
+/** Without a namespace only the container's own cgroup is shown (CVE-2023-25809). */
+function addOwnCgroup(
+  builder: PlanBuilder,
+  slot: number,
+  path: string,
+  options: MountOptions,
+): void {
+  builder.ops.push({ op: "openTree", slot, path, recursive: 0 });
+  addAttribute(builder, slot, options.set, options.clear, false);
 }
 
 /** A hierarchy without controllers has to say so. */
