@@ -35,12 +35,14 @@ start_qemu() {
   "$virtiofsd" --socket-path="$work/socket" -o source="$top" -o cache=auto -o xattr -f >"$work/virtiofsd.log" 2>&1 &
   files=$!
   while [ ! -S "$work/socket" ] && kill -0 "$files" 2>/dev/null; do sleep 0.05; done
-  # -cx16: QEMU 7.2 gets the flags of cmpxchg16b wrong. virtiofs needs shared memory.
+  # -cx16: QEMU 7.2 gets the flags of cmpxchg16b wrong. virtiofs needs shared memory. The image is never written, and
+  # User-Mode Linux may hold a lock on it.
   timeout "${VM_TIMEOUT:-600}" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
     -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu max,-cx16 -smp 2 -m 2G \
     -object memory-backend-memfd,id=mem,size=2G,share=on -numa node,memdev=mem -kernel "$guest/vmlinuz" \
     -append "console=ttyS0 quiet oops=panic root=/dev/nvme0n1 rootfstype=ext4 nokaslr mitigations=off $options" \
-    -drive if=none,id=root,file="$guest/root.img",format=raw,snapshot=on -device nvme,serial=root,drive=root \
+    -drive if=none,id=root,format=raw,snapshot=on,file.filename="$guest/root.img",file.locking=off \
+    -device nvme,serial=root,drive=root \
     -device virtio-rng-pci -chardev socket,id=files,path="$work/socket" -device vhost-user-fs-pci,chardev=files,tag=host \
     -serial file:"$work/console" </dev/null >"$work/qemu.log" 2>&1 &
   machine=$!
