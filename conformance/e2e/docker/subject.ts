@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isRuntime } from "../../harness/differences.ts";
 import { compareVersions, runtimeIdentity, runtimePath } from "../../harness/environment.ts";
 
 /** Directories with dockerd, docker, containerd and its shims: $DOCKER_BIN first, then where distributions have them. */
@@ -64,5 +63,3 @@ export function subjectText(): string {
   const how = runtimeType ?? runtimePath;
   return `${name} ${number} (${how}) with docker ${dockerVersion()}`;
 }
-
-export const isRunc = (): boolean => isRuntime("runc");
