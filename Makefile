@@ -135,6 +135,15 @@ critest: build build/.compiled ## cri-tools' validation of containerd's CRI plug
 e2e-containerd: build build/.compiled ## the host's containerd through ctr; RUNTIME_TYPE=io.containerd.runc.v2 for runc's shim; needs root
 	$(MOCHA) --config conformance/e2e/containerd/mocharc.json
 
+.PHONY: test-vm
+test-vm: build build/.compiled ## the cases in guests with cgroup v2 and systemd: root, ordinary user, user namespace; ALL=1 for the long ones; needs root
+	node build/conformance/vm/main.js $(if $(ALL),--all) $(if $(T),-- --grep '$(T)')
+
+.PHONY: vm
+vm: export VM_COMMAND = $(CMD)
+vm: build build/.compiled ## CMD='command' in a guest; KIND=uml (quick) or qemu (Debian's kernel)
+	@conformance/vm/run.sh $(or $(KIND),qemu) "$$VM_COMMAND"
+
 .PHONY: test-root
 test-root: ## conformance cases with tsrunc, then with runc
 	$(MAKE) cases

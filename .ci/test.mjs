@@ -171,6 +171,7 @@ const lanes = [
   ["cri e2e with tsrunc", () => criLane("crictl", (env) => mochaLane(criSuite, env, 8))],
   ["critest with tsrunc", () => criLane("critest", (env) => countedLane(critest, env, 8))],
   ["podman e2e with tsrunc", podmanLane],
+  ["vm: cgroup v2", () => countedLane(["node", "build/conformance/vm/main.js"], {}, 20)],
   ["opencontainers/runtime-tools", () => countedLane(["node", suite], {}, 15)],
 ];
 

@@ -58,8 +58,19 @@ function cgroupMode(mountinfo: string): "v1" | "v2" | "none" {
   return / - cgroup /.test(mountinfo) ? "v1" : "none";
 }
 
+function isMachineRoot(): boolean {
+  const isInitialNamespace = /^\s*0\s+0\s+4294967295$/m.test(readText("/proc/self/uid_map"));
+  return process.getuid?.() === 0 && isInitialNamespace;
+}
+
 function controllersOf(mode: "v1" | "v2" | "none"): string[] {
-  if (mode === "v2") return readText("/sys/fs/cgroup/cgroup.controllers").trim().split(" ");
+  if (mode === "v2") {
+    // an ordinary user has those that were delegated to where it is
+    const own = isMachineRoot()
+      ? ""
+      : (/^0::(.*)$/m.exec(readText("/proc/self/cgroup"))?.[1] ?? "");
+    return readText(`/sys/fs/cgroup${own}/cgroup.controllers`).trim().split(" ");
+  }
   const rows = readText("/proc/self/cgroup").trim().split("\n");
   return rows
     .flatMap((row) => (row.split(":")[1] ?? "").split(","))
@@ -73,10 +84,9 @@ export function hostFacts(): HostFacts {
   if (facts === undefined) {
     const cgroup = cgroupMode(readText("/proc/self/mountinfo"));
     const status = readText("/proc/self/status");
-    const isUserZero = process.getuid?.() === 0;
     facts = {
-      root: isUserZero && /^\s*0\s+0\s+4294967295$/m.test(readText("/proc/self/uid_map")),
-      rootless: !isUserZero,
+      root: isMachineRoot(),
+      rootless: process.getuid?.() !== 0,
       cgroup,
       controllers: controllersOf(cgroup),
       kernel: (/^[\d.]+/.exec(release())?.[0] ?? "0").replace(/\.$/, ""),

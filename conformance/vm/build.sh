@@ -19,6 +19,7 @@ for program in mmdebstrap mke2fs depmod; do
     exit 1
   }
 done
+[ "$(uname -m)" = x86_64 ] || { echo "cannot build the guest: it is made for x86_64" >&2; exit 1; }
 [ "$(id -u)" -eq 0 ] || { echo "cannot build the guest: not root" >&2; exit 1; }
 
 # The host's mirror, where the host is a Debian.
