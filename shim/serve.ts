@@ -4,7 +4,7 @@ import type { Logger } from "../runtime/base/log.ts";
 import { initPath } from "../runtime/lifecycle/init-session.ts";
 import { loadNative, type NativeBinding } from "../runtime/native/binding.ts";
 import { PLAN_ABI } from "../schemas/generated/plan.ts";
-import { releaseSocket } from "./bootstrap/socket.ts";
+import { releaseSocket, releaseUnwantedSocket } from "./bootstrap/socket.ts";
 import { watchChildren } from "./event-loop/children.ts";
 import { type Reactor, startReactor } from "./event-loop/reactor.ts";
 import { type Events, openEvents } from "./events/queue.ts";
@@ -59,6 +59,8 @@ class Daemon {
   readonly #loggers = new Set<Promise<void>>();
   readonly #lifetime: Lifetime;
   #server: Server | undefined;
+  /** Our name is gone; another shim may have taken it. */
+  #released = false;
 
   constructor(options: ServeOptions) {
     const { namespace, eventsAddress, debug } = options;
@@ -104,12 +106,30 @@ class Daemon {
   }
 
   #services(): Services {
-    const shutdown = (): void => this.#lifetime.shutdown();
+    const shutdown = (): void => this.#shutdown();
     const warn = (text: string): void => this.#log.warn(text);
     return {
       ...taskServices({ containers: this.#containers, warn, shutdown }),
       ...sandboxServices({ sandboxes: this.#sandboxes, shutdown }),
     };
+  }
+
+  /** containerd expects the socket to be gone soon after its call; that nobody else knows it is the common case. */
+  #shutdown(): void {
+    this.#lifetime.shutdown();
+    const { socketPath, listener } = this.#options;
+    const inUse = this.#containers.size + this.#sandboxes.size > 0;
+    if (inUse || this.#released || socketPath === "" || (this.#server?.peers.accepted ?? 0) > 1)
+      return;
+    this.#release(() => releaseUnwantedSocket(this.#native, socketPath, listener));
+  }
+
+  #release(remove: () => boolean): void {
+    try {
+      this.#released = remove();
+    } catch (error) {
+      this.#log.warn(describe(error));
+    }
   }
 
   #catchSignals(): void {
@@ -131,10 +151,11 @@ class Daemon {
   async #end(server: Server): Promise<void> {
     const { socketPath } = this.#options;
     this.#housekeeping.stop();
-    try {
-      if (socketPath !== "") releaseSocket(this.#native, socketPath);
-    } catch (error) {
-      this.#log.warn(describe(error));
+    if (socketPath !== "" && !this.#released) {
+      this.#release(() => {
+        releaseSocket(this.#native, socketPath);
+        return true;
+      });
     }
     await this.#events.drain(drainTimeoutMs);
     server.close();

@@ -86,6 +86,23 @@ export function removeDeadSocket(native: NativeBinding, path: string): void {
 }
 
 /**
+ * Removes our own socket unless somebody has just come: whoever looks for a shim to join connects, under the same lock.
+ * Out: false when it stays.
+ */
+export function releaseUnwantedSocket(
+  native: NativeBinding,
+  path: string,
+  listener: number,
+): boolean {
+  let unwanted = false;
+  removeSocket(native, path, () => {
+    unwanted = native.poll([listener], 0).length === 0;
+    return unwanted;
+  });
+  return unwanted;
+}
+
+/**
  * Removes our own socket, before its listener is closed: whoever comes from now on starts another shim.
  * Fine when it has gone.
  */
