@@ -280,7 +280,7 @@ describe("the cgroup mount", () => {
     expect(controllers).to.include.members(["memory", "pids", "devices"]);
     for (const entry of below) {
       expect(entry.options.split(",")[0], entry.target).to.equal("ro");
-      if (entry.type === "cgroup") expect(entry.root, entry.target).to.match(/cfm\d+-\d+$/);
+      if (entry.type === "cgroup") expect(entry.root, entry.target).to.match(/cfm\d+t-\d+$/);
     }
   });
 

@@ -17,7 +17,7 @@ export const runtimeFlags = (process.env["RUNTIME_FLAGS"] ?? "").split(" ").filt
 export const runToken = `CONFORMANCE_RUN=${process.pid}-${Date.now()}`;
 
 /** Prefix of the ids of all containers of this run. */
-export const idPrefix = `cfm${process.pid}`;
+export const idPrefix = `cfm${process.pid}t`;
 
 export interface RuntimeIdentity {
   readonly name: string;
