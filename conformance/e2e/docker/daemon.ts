@@ -54,6 +54,9 @@ export function workFile(name: string, text: string, mode = 0o644): string {
   return path;
 }
 
+/** How the cgroups of the run begin; the dash tells cfm12 from cfm123. */
+export const cgroupPrefix = `${idPrefix}-`;
+
 /** All daemons made so far. */
 export const daemons: Daemon[] = [];
 
@@ -82,7 +85,7 @@ export class Daemon {
     this.name = name;
     this.home = join(home(), name);
     this.netns = join(this.home, "netns");
-    this.cgroupParent = `/${idPrefix}-${name}`;
+    this.cgroupParent = `/${cgroupPrefix}${name}`;
     this.settings = settings;
     this.files = files;
     mkdirSync(this.home, { mode: 0o755 });

@@ -6,14 +6,14 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { listed, outdated } from "../../harness/differences.ts";
-import { idPrefix, runToken } from "../../harness/environment.ts";
+import { runToken } from "../../harness/environment.ts";
 import { cgroupsNamed, commandOf, mountsUnder, processesOf } from "../../harness/processes.ts";
 import { requires, skips } from "../../harness/requires.ts";
 import { removeScratch } from "../../harness/scratch.ts";
 import { closeTerminals } from "../../harness/terminal.ts";
 import { sleep } from "../../harness/wait.ts";
 import { useDaemon } from "./container.ts";
-import { Daemon, daemons, home, homeIfUsed, removeHome } from "./daemon.ts";
+import { cgroupPrefix, Daemon, daemons, home, homeIfUsed, removeHome } from "./daemon.ts";
 import { importImage } from "./image.ts";
 import { findProgram, subjectText } from "./subject.ts";
 
@@ -49,12 +49,12 @@ function strayProcesses(): number[] {
   const own = new Set<number>();
   for (const daemon of daemons.filter(({ runs }) => runs))
     own.add(daemon.pid).add(daemon.containerdPid() ?? -1);
-  return processesOf(runToken, idPrefix, home()).filter((pid) => !own.has(pid));
+  return processesOf(runToken, cgroupPrefix, home()).filter((pid) => !own.has(pid));
 }
 
 /** Cgroups of containers: those below a daemon's parent, which a runtime may leave; BuildKit leaves its own parent, too. */
 function containerCgroups(): string[] {
-  return cgroupsNamed(idPrefix).flatMap((path) =>
+  return cgroupsNamed(cgroupPrefix).flatMap((path) =>
     readdirSync(path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && entry.name !== "buildkit")
       .map((entry) => join(path, entry.name)),
@@ -187,7 +187,7 @@ export const mochaHooks = {
     if (found.length > 0) leaks.push(`after everything: ${found.join("; ")}`);
     await sweep();
     for (const daemon of daemons) attempt(() => daemon.dropNetwork());
-    for (const path of cgroupsNamed(idPrefix)) {
+    for (const path of cgroupsNamed(cgroupPrefix)) {
       attempt(() => rmdirSync(join(path, "buildkit")));
       attempt(() => rmdirSync(path));
     }
