@@ -99,6 +99,7 @@ describe("containerd is killed in the middle", () => {
     forgetNetwork();
     expect(await lasting(15_000)).to.deep.equal([]);
   };
+  const keeps = "runc's shim keeps the pipes of commands that nobody reads any more";
   const stays = "runc's shim that was started for no task stays for ever";
 
   it(
@@ -106,27 +107,35 @@ describe("containerd is killed in the middle", () => {
     known({ shim: "runc" }, stays, making, "sometimes"),
   );
 
-  it("of commands: their processes end with the container, and the shim keeps no descriptor", async () => {
-    const pod = await Pod.run();
-    const container = await pod.start();
-    const shim = await pod.shim();
-    const descriptors = () => readdirSync(`/proc/${shim}/fd`).length;
-    const before = descriptors();
-    const commands = Array.from({ length: 5 }, () =>
-      launchCrictl(["exec", "-i", container.id, "cat"], { keepOpen: true }),
-    );
-    const children = () => readOrEmpty(`/proc/${shim}/task/${shim}/children`).trim().split(" ");
-    await until("the commands", () => children().length === 7);
-    await stopDaemon("SIGKILL");
-    await Promise.all(commands.map(({ done }) => done));
-    await startNode();
-    expect(await container.says("echo hi")).to.equal("hi\n");
-    (await container.stop()).ok();
-    await until("the commands' end", () => children().length === 1);
-    await until("descriptors to be closed", () => descriptors() <= before);
-    await pod.remove();
-    expect(await lasting()).to.deep.equal([]);
-  });
+  it(
+    "of commands: their processes end with the container, and the shim keeps no descriptor",
+    known(
+      { shim: "runc" },
+      keeps,
+      async () => {
+        const pod = await Pod.run();
+        const container = await pod.start();
+        const shim = await pod.shim();
+        const descriptors = () => readdirSync(`/proc/${shim}/fd`).length;
+        const before = descriptors();
+        const commands = Array.from({ length: 5 }, () =>
+          launchCrictl(["exec", "-i", container.id, "cat"], { keepOpen: true }),
+        );
+        const children = () => readOrEmpty(`/proc/${shim}/task/${shim}/children`).trim().split(" ");
+        await until("the commands", () => children().length === 7);
+        await stopDaemon("SIGKILL");
+        await Promise.all(commands.map(({ done }) => done));
+        await startNode();
+        expect(await container.says("echo hi")).to.equal("hi\n");
+        (await container.stop()).ok();
+        await until("the commands' end", () => children().length === 1);
+        await until("descriptors to be closed", () => descriptors() <= before);
+        await pod.remove();
+        expect(await lasting()).to.deep.equal([]);
+      },
+      "sometimes",
+    ),
+  );
 });
 
 describe("a shim that is killed", () => {
