@@ -135,6 +135,10 @@ critest: build build/.compiled ## cri-tools' validation of containerd's CRI plug
 e2e-containerd: build build/.compiled ## the host's containerd through ctr; RUNTIME_TYPE=io.containerd.runc.v2 for runc's shim; needs root
 	$(MOCHA) --config conformance/e2e/containerd/mocharc.json
 
+.PHONY: e2e-docker
+e2e-docker: build build/.compiled ## the host's Docker on RUNTIME; RUNTIME_TYPE and DOCKER_BIN as in docs/docker.md; needs root
+	RUNTIME="$(abspath $(RUNTIME))" $(MOCHA) --config conformance/e2e/docker/mocharc.json
+
 .PHONY: test-vm
 test-vm: build build/.compiled ## the cases in guests with cgroup v2 and systemd: root, ordinary user, user namespace; ALL=1 for the long ones; needs root
 	node build/conformance/vm/main.js $(if $(ALL),--all) $(if $(T),-- --grep '$(T)')
