@@ -63,3 +63,6 @@ export function subjectText(): string {
   const how = runtimeType ?? runtimePath;
   return `${name} ${number} (${how}) with docker ${dockerVersion()}`;
 }
+
+/** Why runc fails privileged cases on some hosts; tsrunc leaves out what the host does not have. */
+export const needsAll = "cannot give all capabilities on a host that lacks one itself";
