@@ -18,10 +18,14 @@ export interface ConnectionHandler extends FrameHandler {
 const pauseAbove = 256 * 1024;
 /** A peer with more than this to read does not read; a reply has at most 4 MiB. */
 const dropAbove = 16 * 1024 * 1024;
-/** Reads in a row before others get their turn. */
+/** Reads in a row, of one long message, before others get their turn. */
 const readsInARow = 8;
 
-/** All connections read into this: frames are taken out of it before anything else runs. */
+/**
+ * All connections read into this: frames are taken out of it before anything else runs. It is as large as the number of
+ * short calls that others may have to wait for, about ninety.
+ */
+const scratchBytes = 4096;
 let scratch: Uint8Array | undefined;
 
 export class FrameConnection {
@@ -42,7 +46,7 @@ export class FrameConnection {
     this.#environment = environment;
     this.#fd = fd;
     this.#handler = handler;
-    scratch ??= new Uint8Array(16 * 1024);
+    scratch ??= new Uint8Array(scratchBytes);
     this.#parser = new FrameParser(handler, scratch);
   }
 
@@ -96,8 +100,8 @@ export class FrameConnection {
       if (count === 0) return false;
       if (count < 0) return true;
       parser.received(count);
-      // a short read: there was no more
-      if (count < target.length - offset) return true;
+      // a short read: there was no more; otherwise only the rest of a long message may go on at once
+      if (count < target.length - offset || !parser.inMessage) return true;
     }
     return true;
   }

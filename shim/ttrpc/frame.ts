@@ -72,6 +72,11 @@ export class FrameParser {
     return this.#body ?? this.#scratch;
   }
 
+  /** A message longer than a read has begun. */
+  get inMessage(): boolean {
+    return this.#body !== undefined;
+  }
+
   get offset(): number {
     return this.#bodyFilled;
   }
