@@ -1,5 +1,6 @@
 /** What state, list and ps print, in the shapes that callers parse. */
 import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
 import { expect } from "chai";
 import { container, type State, sleeper } from "../harness/container.ts";
 import { known } from "../harness/differences.ts";
@@ -110,7 +111,7 @@ describe("list", () => {
         "owner",
       );
       expect(row?.pid).to.equal(c.state().pid);
-      expect(row?.owner).to.equal("root");
+      expect(row?.owner).to.equal(userInfo().username);
     }
   });
 
@@ -136,7 +137,7 @@ describe("list", () => {
       "running",
       c.bundle.path,
       state.created,
-      "root",
+      userInfo().username,
     ]);
   });
 
