@@ -236,14 +236,17 @@ const rows: readonly Row[] = [
 
 describe("linux.resources", () => {
   for (const row of rows) {
-    it(row.title, function () {
+    const body = function (this: Mocha.Context) {
       requires({ controllers: [row.controller] }).call(this);
       const [name, value] = hostFacts().cgroup === "v1" ? row.v1 : row.v2;
       const c = up(row.resources);
       const path = `${cgroupDirectory(c.state().pid, row.controller)}/${name}`;
       requires({ file: path }).call(this);
       expect(file(c, row.controller, name)).to.equal(value);
-    });
+    };
+    const isLinear = row.title === "cpu.shares" && hostFacts().cgroup === "v2";
+    const reason = "weights were linear in shares before";
+    it(row.title, isLinear ? known("runc <1.3.2", reason, body) : body);
   }
 
   const burst = () => {
