@@ -64,6 +64,19 @@ describe("run in the foreground", () => {
     expect((await launched.done).status).to.equal(0);
   });
 
+  it("keeps a signal that comes before it supervises, and passes it on", async () => {
+    const hook = { path: "/bin/sleep", args: ["sleep", "1"] };
+    const c = program("/probe", "catch");
+    c.bundle.config.hooks = { poststart: [hook] };
+    c.rewrite(() => undefined);
+    const launched = c.launchRun();
+    await c.prints(/ready/);
+    launched.kill("SIGUSR1");
+    await c.prints(/"signal":10/);
+    launched.kill("SIGTERM");
+    expect((await launched.done).status).to.equal(0);
+  });
+
   it("ends when the container is killed from outside", async () => {
     const c = sleeper();
     const launched = c.launchRun();

@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "../core/foreground.h"
+#include "../core/signal_relay.h"
 #include "../core/terminal.h"
 }
 
@@ -21,6 +22,14 @@ Napi::Value PrepareTerminal(const Napi::CallbackInfo &info)
     if (master)
         tsr_foreground_prepare(*master);
     return env.Undefined();
+}
+
+Napi::Value HoldSignals(const Napi::CallbackInfo &info)
+{
+    tsr_error error;
+    if (tsr_signal_relay_hold(&error) != 0)
+        return ThrowSystemError(info.Env(), error);
+    return info.Env().Undefined();
 }
 
 Napi::Value Foreground(const Napi::CallbackInfo &info)
@@ -101,6 +110,7 @@ void ExportTerminal(Napi::Env env, Napi::Object exports)
     exports.Set("setWindowSize", Napi::Function::New<SetWindowSize>(env, "setWindowSize"));
     exports.Set("openTerminalPeer",
                 Napi::Function::New<OpenTerminalPeer>(env, "openTerminalPeer"));
+    exports.Set("holdSignals", Napi::Function::New<HoldSignals>(env, "holdSignals"));
     exports.Set("foreground", Napi::Function::New<Foreground>(env, "foreground"));
 }
 

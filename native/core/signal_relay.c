@@ -16,6 +16,9 @@
  */
 static struct {
     atomic_bool busy;
+    /* Signals are caught, and nobody reads them yet. */
+    bool held;
+    int read_end;
     atomic_int write_end;
     atomic_int in_handler;
     void (*crashed)(void);
@@ -119,7 +122,19 @@ static void catch_signal(int number, void (*handler)(int, siginfo_t *, void *))
     relay.caught[number] = sigaction(number, &action, NULL) == 0;
 }
 
-int tsr_signal_relay_start(bool window_changes, void (*crashed)(void), struct tsr_error *error)
+static void catch_if_wanted(int number, bool window_changes)
+{
+    struct sigaction *old = &relay.old[number];
+    if (sigaction(number, NULL, old) != 0)
+        return;
+    bool ignored = (old->sa_flags & SA_SIGINFO) == 0 && old->sa_handler == SIG_IGN;
+    if (number == SIGPIPE)
+        catch_signal(number, NULL);
+    else if (!ignored && is_relayed(number, window_changes))
+        catch_signal(number, on_signal);
+}
+
+int tsr_signal_relay_hold(struct tsr_error *error)
 {
     if (atomic_exchange(&relay.busy, true))
         return tsr_fail_with(error, EBUSY, "sigaction");
@@ -129,20 +144,25 @@ int tsr_signal_relay_start(bool window_changes, void (*crashed)(void), struct ts
         atomic_store(&relay.busy, false);
         return -1;
     }
-    relay.crashed = crashed;
+    relay.held = true;
+    relay.read_end = ends[0];
     atomic_store(&relay.write_end, ends[1]);
     for (int number = 1; number < NSIG; number++) {
-        struct sigaction *old = &relay.old[number];
         relay.caught[number] = false;
-        if (sigaction(number, NULL, old) != 0)
-            continue;
-        bool ignored = (old->sa_flags & SA_SIGINFO) == 0 && old->sa_handler == SIG_IGN;
-        if (number == SIGPIPE)
-            catch_signal(number, NULL);
-        else if (!ignored && is_relayed(number, window_changes))
-            catch_signal(number, on_signal);
+        catch_if_wanted(number, false);
     }
-    return ends[0];
+    return 0;
+}
+
+int tsr_signal_relay_start(bool window_changes, void (*crashed)(void), struct tsr_error *error)
+{
+    if (!relay.held && tsr_signal_relay_hold(error) != 0)
+        return -1;
+    relay.held = false;
+    relay.crashed = crashed;
+    if (window_changes)
+        catch_if_wanted(SIGWINCH, true);
+    return relay.read_end;
 }
 
 void tsr_signal_relay_stop(int pipe_fd)

@@ -16,6 +16,12 @@
  */
 int tsr_signal_relay_start(bool window_changes, void (*crashed)(void), struct tsr_error *error);
 
+/*
+ * Begins to catch signals for a relay that starts later, which then yields them: whoever executes a program and supervises it
+ * afterwards must not be ended by a signal in between. SIGWINCH is not among them.
+ */
+int tsr_signal_relay_hold(struct tsr_error *error);
+
 /* Restores all dispositions and closes the pipe. */
 void tsr_signal_relay_stop(int pipe_fd);
 

@@ -47,6 +47,8 @@ export interface BringUpMode {
   readonly terminal: TerminalKeeper;
   /** What becomes 0, 1 and 2 where there is no terminal; our own by default. They stay the caller's. */
   readonly stdio?: readonly [number, number, number];
+  /** Called before anybody is told of the container, and before its program runs. */
+  readonly beforeProgram?: () => void;
 }
 
 export interface BroughtUp {
@@ -182,6 +184,7 @@ async function guide(
       mapIds: ({ pid }) => writeIdMaps(rt, pid, spec.linux ?? {}),
       runtimeHooks: (created) => runtimeHooks(draft, created),
       ready: async (created) => {
+        mode.beforeProgram?.();
         await joinRdt(state.rdt, created.pid);
         state = recordReady(draft, created);
         return stateForInit(draft, state);

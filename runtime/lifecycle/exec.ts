@@ -62,7 +62,9 @@ export async function exec(rt: Runtime, options: ExecOptions): Promise<number> {
   });
   const { consoleSocket, detach } = options;
   const terminal = terminalKeeper(rt, detach ? consoleSocket : undefined);
-  const init = await launchExec(rt, container, { ...options, spec, process }, terminal);
+  const supervision = detach ? {} : { beforeProgram: () => rt.native().holdSignals() };
+  const subject = { ...options, spec, process, ...supervision };
+  const init = await launchExec(rt, container, subject, terminal);
   if (!detach) return supervise(rt, init, terminal);
   closeSync(init.pidfd);
   return 0;
@@ -73,6 +75,8 @@ export interface ExecSubject extends AnnounceOptions {
   /** The container's, as frozen. */
   readonly spec: Spec;
   readonly process: Process;
+  /** Called before anybody is told of the process, and before its program runs. */
+  readonly beforeProgram?: () => void;
   readonly preserveFds: number;
   /** `--cgroup` as typed. */
   readonly cgroups: readonly string[];
@@ -117,6 +121,7 @@ function handlers(
       sendListener(rt, subject.spec, hookState(state, "running", state.pid), listener, pid);
     },
     ready: async (created) => {
+      subject.beforeProgram?.();
       await joinRdt(state.rdt, created.pid);
       announce(rt, subject, created);
       return -1;

@@ -29,7 +29,8 @@ export async function run(rt: Runtime, options: RunOptions): Promise<number> {
   const terminal = terminalKeeper(rt, detach ? consoleSocket : undefined);
   let container: BroughtUp;
   try {
-    container = await bringUp(rt, options, { gate: false, terminal }, spec);
+    const supervision = detach ? {} : { beforeProgram: () => rt.native().holdSignals() };
+    container = await bringUp(rt, options, { gate: false, terminal, ...supervision }, spec);
   } catch (error) {
     terminal.close();
     throw error;

@@ -282,6 +282,11 @@ export interface NativeBinding {
    */
   openTerminalPeer(masterFd: number): number;
   /**
+   * Keeps the signals sent to us from now on for `foreground`, which passes them on. Call it before the program runs:
+   * a signal in between would end us, not it.
+   */
+  holdSignals(): void;
+  /**
    * Runs the terminal and signal loop of a foreground process until it exits and its output is
    * drained: raw mode, window size, stdin/stdout copying, forwarding of signals, job control; the
    * caller's terminal is restored whatever happens. Returns the exit status (128+signal).
