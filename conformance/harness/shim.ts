@@ -131,9 +131,15 @@ export function pathIn(answer: Buffer): string {
   return answer.toString().slice("unix://".length);
 }
 
+function threadsOf(pid: number): number {
+  const path = `/proc/${pid}/task`;
+  return existsSync(path) ? readdirSync(path).length : 0;
+}
+
 export async function endProcess(pid: number, signal: NodeJS.Signals): Promise<void> {
   process.kill(pid, signal);
-  await until(`end of ${pid}`, () => !isAlive(pid));
+  // the first thread may be a zombie already while others still hold the sockets
+  await until(`end of ${pid}`, () => !isAlive(pid) && threadsOf(pid) <= 1);
 }
 
 /**
