@@ -69,19 +69,20 @@ const notInUml = ["forwards signals", "^system calls"];
 /** The host's namespaces and ids, which belong to somebody else than the user. */
 const needOwnNamespaces = [
   "shares the host's PID namespace",
+  "when a signal ends the program",
   "pid: ",
   "ipc: the host's is shared",
   "network: the host's",
   "are made for each type that is listed",
 ];
 
+/** Priorities above the usual ones need rights outside of any user namespace. */
+const needPriority = ["SCHED_BATCH", "SCHED_DEADLINE", "IOPRIO_CLASS_RT"];
+
 /** Rights that only the machine's root has, and files that the user makes as itself. */
 const needRights = [
   "^propagation of a bind mount",
   "^linux.rootfsPropagation",
-  "SCHED_BATCH",
-  "SCHED_DEADLINE",
-  "IOPRIO_CLASS_RT",
   "^seccomp notify",
   "tmpcopyup keeps extended attributes",
   "^spec its config runs",
@@ -90,6 +91,7 @@ const needRights = [
   "^time namespace",
   "^process.user ",
   "is made, with its parents and mode 0755",
+  "^process.oomScoreAdj may be lowered",
 ];
 
 /** What User-Mode Linux has not: cpuset, 32-bit programs, pressure, a boot time; and the kernel that our users have. */
@@ -114,13 +116,27 @@ const jobs: readonly Job[] = [
     name: "an ordinary user",
     kind: "uml",
     mode: "rootless",
-    without: [...long, ...notInUml, ...needHostRoot, ...needOwnNamespaces, ...needRights],
+    without: [
+      ...long,
+      ...notInUml,
+      ...needHostRoot,
+      ...needOwnNamespaces,
+      ...needPriority,
+      ...needRights,
+    ],
   },
   {
     name: "root of a user namespace",
     kind: "uml",
     mode: "userns",
-    without: [...long, ...notInUml, ...needHostRoot, ...needOwnNamespaces],
+    without: [
+      ...long,
+      ...notInUml,
+      ...needHostRoot,
+      ...needOwnNamespaces,
+      ...needPriority,
+      ...needRights,
+    ],
   },
 ];
 
