@@ -148,7 +148,7 @@ async function timeHelpers(): Promise<void> {
     writeFileSync(join(bundle, "config.json"), JSON.stringify(baseConfig()));
     // What Create has left there when containerd calls `delete`.
     writeFileSync(join(bundle, "runtime"), "runc");
-    writeFileSync(join(bundle, "options.json"), "{}");
+    writeFileSync(join(bundle, "options.json"), JSON.stringify({ root: "" }));
     const flags = ["-namespace", mainNamespace, "-address", address(), "-id", id];
     const program = [which(`containerd-shim-${shim}-v2`), ...flags];
     const publish = ["-publish-binary", join(containerdBin, "containerd")];
