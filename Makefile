@@ -99,7 +99,7 @@ fmt: | $(INSTALLED) ## format and sort imports (C too, where clang-format is ins
 MOCHA = node_modules/.bin/mocha $(if $(T),-g '$(T)')
 
 .PHONY: test
-test: setup ## everything, as root; ends with "N passed, N failed, N skipped"
+test: setup ## everything, as root; ends with "N passed, N failed, N skipped"; ALL=1 with the long lanes, LANES='text' some
 	$(MAKE) build native-tests compile
 	node .ci/test.mjs
 
@@ -162,6 +162,7 @@ bench-containerd: build build/.compiled build/bench-stopwatch ## our containerd 
 	node build/conformance/bench/containerd.js $(if $(OUT),--out "$(OUT)")
 
 .PHONY: demo
-demo: setup ## run a busybox container and show what it sees
+demo: ## run a busybox container and show what it sees
+	@.ci/setup build
 	$(MAKE) build
 	.ci/demo

@@ -1,5 +1,6 @@
-// Runs every lane of tests on what `make test` has built and sums them up in one last line:
-// "N passed, N failed, N skipped". LANES="text" runs those whose name matches, ALL=1 the long ones too. Exits 1 when anything failed. A lane that cannot run here counts as one skip.
+// Runs the lanes of tests on what `make test` has built and sums them up in one last line:
+// "N passed, N failed, N skipped". Exits 1 when anything failed. A lane that cannot run here counts as one skip.
+// ALL=1 runs the long lanes, too; LANES='text' those whose name matches.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
