@@ -6,7 +6,7 @@ static const char *const engine_settings[] = {
     "BUN_JSC_useJIT=0",
     "BUN_JSC_numberOfGCMarkers=1",
     "BUN_JSC_useConcurrentGC=0",
-    "BUN_JSC_largeHeapSize=262144",
+    "BUN_JSC_largeHeapSize=4194304",
     "BUN_GC_TIMER_DISABLE=1",
 };
 
