@@ -24,7 +24,8 @@ done
 
 # The host's mirror, where the host is a Debian.
 mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -1)}
-mirror=${mirror:-http://deb.debian.org/debian}
+mirror=${mirror:-$(sed -n 's/^deb *\(\[[^]]*\] *\)\{0,1\}\(http[^ ]*\) .*/\2/p' /etc/apt/sources.list 2>/dev/null | head -1)}
+[ "$mirror" ] || { echo "cannot build the guest: no Debian mirror known (DEBIAN_MIRROR)" >&2; exit 1; }
 
 mkdir -p "$cache"
 work=$(mktemp -d "$cache/building.XXXXXX")

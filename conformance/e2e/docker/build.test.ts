@@ -11,7 +11,7 @@ import { dockerAtLeast } from "./subject.ts";
 
 const dockerfile = `FROM ${imageName} AS first
 ARG GREETING=hello
-ENV WHERE=/work
+ENV WHERE=/made
 WORKDIR $WHERE
 COPY --chown=1000:1000 context/file .
 RUN cat file && echo "$GREETING from $(pwd)" >greeting
@@ -20,7 +20,7 @@ RUN mkdir -p /cache && for i in 1 2 3; do echo $i >/cache/$i; done
 USER guest
 RUN id -u >/tmp/user
 FROM ${imageName}
-COPY --from=first /work/greeting /tmp/user /
+COPY --from=first /made/greeting /tmp/user /
 RUN rm /etc/group && ln -s greeting /link
 ENTRYPOINT ["/bin/cat"]
 CMD ["/greeting", "/user"]
@@ -41,7 +41,7 @@ function build(text: string, flags: readonly string[] = [], kit = "0"): Promise<
 
 async function expectBuilt(): Promise<void> {
   const ran = await docker(["run", "--rm", "e2e/built"]);
-  expect(ran.ok().text).to.equal("good day from /work\n1000");
+  expect(ran.ok().text).to.equal("good day from /made\n1000");
 }
 
 describe("docker build", () => {
